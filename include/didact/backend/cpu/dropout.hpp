@@ -1,0 +1,55 @@
+#pragma once
+#include <cstdint>
+
+#include "didact/backend/cpu.hpp"
+#include "didact/backend/cpu/elementwise.hpp"
+#include "didact/core/random.hpp"
+
+namespace didact {
+
+namespace cpu {
+
+/// Writes 1 (kept) or 0 for `count` elements of the stream (key, row): element j is kept when its 16 random bits are
+/// not below p · 2¹⁶. One Philox block decides eight elements.
+inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::uint8_t* mask, std::size_t count) {
+    const std::uint32_t threshold = std::uint32_t(p * 65536.0);
+    for (std::size_t block = 0; block * 8 < count; ++block) {
+        const std::array<std::uint32_t, 4> words =
+            philox({std::uint32_t(block), std::uint32_t(row), std::uint32_t(row >> 32), 0},
+                   {std::uint32_t(key), std::uint32_t(key >> 32)});
+        const std::size_t rest = count - block * 8 < 8 ? count - block * 8 : 8;
+        for (std::size_t j = 0; j < rest; ++j)
+            mask[block * 8 + j] = ((words[j / 2] >> (16 * (j % 2))) & 0xFFFFu) >= threshold;
+    }
+}
+
+}
+
+/// y = x ⊙ mask / (1 − p), with the mask of stream (key, row) kept in `mask` (rows · cols); y may be x.
+template <class T>
+void dropout_forward(Context<Cpu<T>>& context, double p, std::uint64_t key, View<const std::type_identity_t<T>> x,
+                     View<T> y, std::span<std::uint8_t> mask) {
+    const T factor = T(1 / (1 - p));
+    cpu::for_each_row(context, y.rows, y.cols, [&](std::size_t i) {
+        std::uint8_t* kept = mask.data() + i * y.cols;
+        cpu::dropout_mask(key, i, p, kept, y.cols);
+        const T* in = x.row(i);
+        T* out = y.row(i);
+        for (std::size_t j = 0; j < y.cols; ++j) out[j] = in[j] * (T(kept[j]) * factor);
+    });
+}
+
+/// dx = dy ⊙ mask / (1 − p); dx may be dy.
+template <class T>
+void dropout_backward(Context<Cpu<T>>& context, double p, std::span<const std::uint8_t> mask,
+                      View<const std::type_identity_t<T>> dy, View<T> dx) {
+    const T factor = T(1 / (1 - p));
+    cpu::for_each_row(context, dx.rows, dx.cols, [&](std::size_t i) {
+        const std::uint8_t* kept = mask.data() + i * dx.cols;
+        const T* in = dy.row(i);
+        T* out = dx.row(i);
+        for (std::size_t j = 0; j < dx.cols; ++j) out[j] = in[j] * (T(kept[j]) * factor);
+    });
+}
+
+}

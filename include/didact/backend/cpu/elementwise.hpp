@@ -1,0 +1,102 @@
+#pragma once
+#include <algorithm>
+
+#include "didact/backend/cpu.hpp"
+
+namespace didact {
+
+namespace cpu {
+
+/// Calls body(row) for every row in [0, rows), in tiles of about 16,384 elements.
+template <class T, class Body>
+void for_each_row(Context<Cpu<T>>& context, std::size_t rows, std::size_t cols, const Body& body) {
+    const std::size_t width = std::max<std::size_t>(1, 16384 / std::max<std::size_t>(cols, 1));
+    context.pool.for_each_tile(tile_count(rows, width), [&](std::size_t tile) {
+        const TileRange range = tile_range(tile, width, rows);
+        for (std::size_t row = range.begin; row < range.end; ++row) body(row);
+    });
+}
+
+}
+
+/// out = a + b, all (rows, cols); out may be a or b.
+template <class T>
+void add(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, View<const std::type_identity_t<T>> b,
+         View<T> out) {
+    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
+        const T *x = a.row(i), *y = b.row(i);
+        T* z = out.row(i);
+        for (std::size_t j = 0; j < out.cols; ++j) z[j] = x[j] + y[j];
+    });
+}
+
+/// out = a.
+template <class T>
+void copy(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, View<T> out) {
+    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) { std::copy_n(a.row(i), out.cols, out.row(i)); });
+}
+
+/// out = factor · a, or out += factor · a.
+template <class T>
+void scale(Context<Cpu<T>>& context, T factor, View<const std::type_identity_t<T>> a, View<T> out,
+           bool accumulate = false) {
+    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
+        const T* x = a.row(i);
+        T* z = out.row(i);
+        if (accumulate)
+            for (std::size_t j = 0; j < out.cols; ++j) z[j] += factor * x[j];
+        else
+            for (std::size_t j = 0; j < out.cols; ++j) z[j] = factor * x[j];
+    });
+}
+
+template <class T>
+void fill(Context<Cpu<T>>& context, T value, View<T> out) {
+    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) { std::fill_n(out.row(i), out.cols, value); });
+}
+
+/// out[i] = a[rows[i]].
+template <class T>
+void gather_rows(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, std::span<const std::int32_t> rows,
+                 View<T> out) {
+    cpu::for_each_row(context, out.rows, out.cols,
+                      [&](std::size_t i) { std::copy_n(a.row(std::size_t(rows[i])), out.cols, out.row(i)); });
+}
+
+/// out[rows[i]] += a[i]; `rows` may not name a row twice.
+template <class T>
+void scatter_add_rows(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a,
+                      std::span<const std::int32_t> rows, View<T> out) {
+    cpu::for_each_row(context, a.rows, a.cols, [&](std::size_t i) {
+        const T* x = a.row(i);
+        T* z = out.row(std::size_t(rows[i]));
+        for (std::size_t j = 0; j < a.cols; ++j) z[j] += x[j];
+    });
+}
+
+/// out[s] = mean of the rows of `a` in segment s, segment s being rows [offsets[s], offsets[s + 1]).
+template <class T>
+void segment_mean(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a,
+                  std::span<const std::int32_t> offsets, View<T> out) {
+    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t s) {
+        T* z = out.row(s);
+        std::fill_n(z, out.cols, T(0));
+        for (std::int32_t i = offsets[s]; i < offsets[s + 1]; ++i)
+            for (std::size_t j = 0; j < out.cols; ++j) z[j] += a(std::size_t(i), j);
+        const T factor = T(1) / T(std::max(1, offsets[s + 1] - offsets[s]));
+        for (std::size_t j = 0; j < out.cols; ++j) z[j] *= factor;
+    });
+}
+
+/// da[i] += dout[s] / (length of segment s) for every row i of segment s.
+template <class T>
+void segment_mean_backward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> dout,
+                           std::span<const std::int32_t> offsets, View<T> da) {
+    cpu::for_each_row(context, dout.rows, dout.cols, [&](std::size_t s) {
+        const T factor = T(1) / T(std::max(1, offsets[s + 1] - offsets[s]));
+        for (std::int32_t i = offsets[s]; i < offsets[s + 1]; ++i)
+            for (std::size_t j = 0; j < dout.cols; ++j) da(std::size_t(i), j) += factor * dout(s, j);
+    });
+}
+
+}

@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "didact/backend/cpu.hpp"
+#include "didact/backend/cpu/elementwise.hpp"
+
+namespace didact {
+
+/// out[i] = table[ids[i]], or out[i] += table[ids[i]]. table: (entries, hidden), out: (tokens, hidden).
+template <class T>
+void embedding_forward(Context<Cpu<T>>& context, std::span<const std::int32_t> ids,
+                       View<const std::type_identity_t<T>> table, View<T> out, bool accumulate) {
+    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
+        const T* in = table.row(std::size_t(ids[i]));
+        T* to = out.row(i);
+        if (accumulate)
+            for (std::size_t j = 0; j < out.cols; ++j) to[j] += in[j];
+        else
+            for (std::size_t j = 0; j < out.cols; ++j) to[j] = in[j];
+    });
+}
+
+/// dtable[ids[i]] += dout[i]. Cut by columns, so that no two tiles write the same element and sums keep their order.
+template <class T>
+void embedding_backward(Context<Cpu<T>>& context, std::span<const std::int32_t> ids,
+                        View<const std::type_identity_t<T>> dout, View<T> dtable) {
+    constexpr std::size_t width = 64;
+    context.pool.for_each_tile(tile_count(dout.cols, width), [&](std::size_t tile) {
+        const TileRange range = tile_range(tile, width, dout.cols);
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            const T* in = dout.row(i) + range.begin;
+            T* to = dtable.row(std::size_t(ids[i])) + range.begin;
+            for (std::size_t j = 0; j < range.size(); ++j) to[j] += in[j];
+        }
+    });
+}
+
+}

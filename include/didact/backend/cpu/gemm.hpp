@@ -1,0 +1,113 @@
+#pragma once
+#include <Eigen/Core>
+#include <algorithm>
+#include <cstring>
+
+#include "didact/backend/cpu.hpp"
+#include "didact/core/error.hpp"
+
+namespace didact {
+
+enum class Transpose { no, yes };
+
+namespace cpu {
+
+/// Uninitialised memory of the calling thread that only ever grows, one array for each `use`. It begins large, so that
+/// the shapes of a usual step never make it grow.
+template <class T, int use>
+T* thread_scratch(std::size_t count) {
+    static thread_local AlignedVector<T> memory(std::max(count, std::size_t(1) << 19));
+    if (memory.size() < count) memory.resize(count);
+    return memory.data();
+}
+
+/// Blocking of one product for Eigen, in buffers of the calling thread that only ever grow: Eigen's own would come
+/// from the heap at every call.
+template <class T>
+class GemmBlocking : public Eigen::internal::level3_blocking<T, T> {
+  public:
+    GemmBlocking(Eigen::Index rows, Eigen::Index cols, Eigen::Index depth) {
+        this->m_mc = rows;
+        this->m_nc = cols;
+        this->m_kc = depth;
+        Eigen::internal::computeProductBlockingSizes<T, T, 1>(this->m_kc, this->m_mc, this->m_nc, Eigen::Index(1));
+        const std::size_t size_a = std::size_t(this->m_kc * this->m_mc), size_b = std::size_t(this->m_kc * this->m_nc);
+        this->m_blockA = thread_scratch<T, 1>(size_a);
+        this->m_blockB = thread_scratch<T, 2>(size_b);
+    }
+};
+
+/// C += op(A) op(B) on the calling thread. C: (m, n), op(A): (m, k), op(B): (k, n), all row-major.
+template <class T>
+void gemm_tile(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
+               T factor = T(1)) {
+    using Eigen::ColMajor;
+    using Eigen::Index;
+    using Eigen::RowMajor;
+    const Index m = Index(c.rows), n = Index(c.cols), k = Index(transpose_a == Transpose::no ? a.cols : a.rows);
+    if (m == 0 || n == 0 || k == 0) return;
+    // Eigen's result is column-major, so it computes Cᵀ = op(B)ᵀ op(A)ᵀ.
+    GemmBlocking<T> blocking(n, m, k);
+    const auto run = [&]<int left, int right>(std::integral_constant<int, left>, std::integral_constant<int, right>) {
+        Eigen::internal::general_matrix_matrix_product<Index, T, left, false, T, right, false, ColMajor, 1>::run(
+            n, m, k, b.data, Index(b.stride), a.data, Index(a.stride), c.data, 1, Index(c.stride), factor, blocking,
+            nullptr);
+    };
+    constexpr std::integral_constant<int, ColMajor> by_column;
+    constexpr std::integral_constant<int, RowMajor> by_row;
+    if (transpose_a == Transpose::no)
+        transpose_b == Transpose::no ? run(by_column, by_column) : run(by_row, by_column);
+    else
+        transpose_b == Transpose::no ? run(by_column, by_row) : run(by_row, by_row);
+}
+
+/// Sets every row of `c` to `bias` (1, n), or to zero.
+template <class T>
+void fill_rows(View<T> c, View<const T> bias) {
+    for (std::size_t i = 0; i < c.rows; ++i) {
+        if (bias.empty())
+            std::fill_n(c.row(i), c.cols, T(0));
+        else
+            std::copy_n(bias.data, c.cols, c.row(i));
+    }
+}
+
+}
+
+/// C = op(A) op(B) + bias, or C += op(A) op(B). C: (m, n), op(A): (m, k), op(B): (k, n), bias: (1, n) or empty.
+/// Cut into tiles of C whose size depends on the shape only, so the bits do not depend on the number of threads.
+template <class T>
+void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_identity_t<T>> a, Transpose transpose_b,
+          View<const std::type_identity_t<T>> b, View<T> c, bool accumulate = false,
+          View<const std::type_identity_t<T>> bias = {}) {
+    const std::size_t k = transpose_a == Transpose::no ? a.cols : a.rows;
+    if ((transpose_a == Transpose::no ? a.rows : a.cols) != c.rows ||
+        (transpose_b == Transpose::no ? b.rows : b.cols) != k ||
+        (transpose_b == Transpose::no ? b.cols : b.rows) != c.cols)
+        fail("matrix product of (", a.rows, ", ", a.cols, ")", transpose_a == Transpose::yes ? "ᵀ" : "", " and (",
+             b.rows, ", ", b.cols, ")", transpose_b == Transpose::yes ? "ᵀ" : "", " into (", c.rows, ", ", c.cols, ")");
+    const bool by_rows = c.rows >= 64 || c.rows >= c.cols;
+    const std::size_t extent = by_rows ? c.rows : c.cols;
+    const bool small = c.rows * c.cols * k < std::size_t(64) * 64 * 64;
+    const std::size_t width = small ? extent : std::clamp<std::size_t>((extent / 8 + 15) / 16 * 16, 64, 512);
+    context.pool.for_each_tile(tile_count(extent, std::max<std::size_t>(width, 1)), [&](std::size_t tile) {
+        const TileRange range = tile_range(tile, width, extent);
+        if (by_rows) {
+            const View<T> part = c.middle_rows(range.begin, range.size());
+            if (!accumulate) cpu::fill_rows(part, bias);
+            cpu::gemm_tile<T>(transpose_a,
+                              transpose_a == Transpose::no ? a.middle_rows(range.begin, range.size())
+                                                           : a.middle_cols(range.begin, range.size()),
+                              transpose_b, b, part);
+        } else {
+            const View<T> part = c.middle_cols(range.begin, range.size());
+            if (!accumulate) cpu::fill_rows(part, bias.empty() ? bias : bias.middle_cols(range.begin, range.size()));
+            cpu::gemm_tile<T>(transpose_a, a, transpose_b,
+                              transpose_b == Transpose::no ? b.middle_cols(range.begin, range.size())
+                                                           : b.middle_rows(range.begin, range.size()),
+                              part);
+        }
+    });
+}
+
+}

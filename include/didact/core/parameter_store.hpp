@@ -1,0 +1,246 @@
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "didact/backend/backend.hpp"
+#include "didact/core/error.hpp"
+#include "didact/core/random.hpp"
+
+namespace didact {
+
+/// Index of a parameter in its store.
+using ParameterId = std::uint32_t;
+inline constexpr ParameterId no_parameter = ~ParameterId(0);
+
+/// How a parameter starts.
+struct Initializer {
+    enum class Kind { zeros, ones, normal, uniform } kind = Kind::zeros;
+    double scale = 0; ///< standard deviation (normal) or half width (uniform)
+
+    static Initializer zeros() { return {Kind::zeros, 0}; }
+    static Initializer ones() { return {Kind::ones, 0}; }
+    static Initializer normal(double deviation) { return {Kind::normal, deviation}; }
+    static Initializer uniform(double half_width) { return {Kind::uniform, half_width}; }
+};
+
+/// One named tensor of a model. Vectors have rows = 1.
+struct Parameter {
+    std::string name = {}; ///< the tensor's name in a Hugging Face checkpoint
+    std::size_t rows = 0, cols = 0;
+    bool vector = false; ///< one-dimensional in a checkpoint
+    bool decay = true;   ///< weight decay applies: false for biases and norms
+    bool shared = true;  ///< belongs to the trunk that tasks share, not to one task's head
+    bool trainable = true;
+    float learning_rate_multiple = 1; ///< set by a freeze policy
+    std::size_t offset = 0;           ///< of the first element in the values
+    std::size_t trainable_offset = 0; ///< of the first element in the gradients; only where trainable
+
+    std::size_t size() const { return rows * cols; }
+};
+
+/// A run of trainable parameters that lie side by side in the values and are updated alike.
+struct TrainableSegment {
+    std::size_t offset, trainable_offset, size;
+    bool decay;
+    float learning_rate_multiple;
+};
+
+/// Where the trainable parameters lie in arrays of trainable size: the gradients, the optimizer's moments, the
+/// importances of a forgetting policy. When the set changes, `carry_over` moves what stays.
+struct TrainableLayout {
+    struct Slice {
+        ParameterId id;
+        std::size_t offset, size;
+    };
+    std::vector<Slice> slices;
+    std::size_t size = 0;
+
+    /// `values`, laid out as `before`, in this layout; zeros where a parameter was not trainable before.
+    template <class T>
+    AlignedVector<T> carry_over(const TrainableLayout& before, const AlignedVector<T>& values) const {
+        AlignedVector<T> result(size, T(0));
+        std::size_t b = 0;
+        for (const Slice& slice : slices) {
+            while (b < before.slices.size() && before.slices[b].id < slice.id) ++b;
+            if (b < before.slices.size() && before.slices[b].id == slice.id)
+                std::copy_n(values.begin() + std::ptrdiff_t(before.slices[b].offset), slice.size,
+                            result.begin() + std::ptrdiff_t(slice.offset));
+        }
+        return result;
+    }
+};
+
+/// All parameters of a model in one contiguous array, as named and aligned slices, and one contiguous array of
+/// gradients for those that train. The update, penalties, clipping, averaging and checkpoints are passes over these.
+template <Backend B>
+class ParameterStore {
+  public:
+    using S = Scalar<B>;
+    /// Elements between slices are padded to this many, so that every slice starts on a cache line.
+    static constexpr std::size_t padding = memory_alignment / sizeof(S);
+
+    explicit ParameterStore(std::uint64_t seed = 0) : seed_(seed) {}
+    ParameterStore(const ParameterStore&) = delete;
+    ParameterStore& operator=(const ParameterStore&) = delete;
+
+    /// Adds a tensor and gives it its initial values, which depend on the store's seed and the name only.
+    ParameterId add(Parameter parameter, Initializer initializer) {
+        require(!by_name_.contains(parameter.name), "parameter '", parameter.name, "' is added twice");
+        require(parameter.size() > 0, "parameter '", parameter.name, "' is empty");
+        const ParameterId id = ParameterId(parameters_.size());
+        parameter.offset = values_.size();
+        values_.resize(values_.size() + padded(parameter.size()), S(0));
+        by_name_.emplace(parameter.name, id);
+        parameters_.push_back(std::move(parameter));
+        initialize(parameters_.back(), initializer);
+        planned_ = false;
+        return id;
+    }
+
+    ParameterId add_matrix(std::string name, std::size_t rows, std::size_t cols, Initializer initializer,
+                           bool shared = true) {
+        return add({.name = std::move(name), .rows = rows, .cols = cols, .shared = shared}, initializer);
+    }
+    /// A bias or a norm's weight: one-dimensional and without weight decay.
+    ParameterId add_vector(std::string name, std::size_t size, Initializer initializer, bool shared = true) {
+        return add({.name = std::move(name), .rows = 1, .cols = size, .vector = true, .decay = false, .shared = shared},
+                   initializer);
+    }
+
+    std::size_t count() const { return parameters_.size(); }
+    const Parameter& operator[](ParameterId id) const { return parameters_[id]; }
+    std::span<const Parameter> parameters() const { return parameters_; }
+
+    /// The parameter of this name, or no_parameter.
+    ParameterId find(const std::string& name) const {
+        const auto found = by_name_.find(name);
+        return found == by_name_.end() ? no_parameter : found->second;
+    }
+
+    /// Sets what trains and how fast; takes effect at the next `plan`.
+    void set_trainable(ParameterId id, bool trainable, float learning_rate_multiple = 1) {
+        parameters_[id].trainable = trainable;
+        parameters_[id].learning_rate_multiple = learning_rate_multiple;
+        planned_ = false;
+    }
+
+    /// Lays out the gradients for the parameters that train, zeroed. Returns the layout before.
+    TrainableLayout plan() {
+        TrainableLayout before = std::move(layout_);
+        layout_ = {};
+        segments_.clear();
+        for (ParameterId id = 0; id < parameters_.size(); ++id) {
+            Parameter& p = parameters_[id];
+            if (!p.trainable) continue;
+            p.trainable_offset = layout_.size;
+            layout_.slices.push_back({id, layout_.size, p.size()});
+            const std::size_t size = padded(p.size());
+            if (!segments_.empty() && segments_.back().offset + segments_.back().size == p.offset &&
+                segments_.back().decay == p.decay &&
+                segments_.back().learning_rate_multiple == p.learning_rate_multiple)
+                segments_.back().size += size;
+            else
+                segments_.push_back({p.offset, layout_.size, size, p.decay, p.learning_rate_multiple});
+            layout_.size += size;
+        }
+        gradients_.assign(layout_.size, S(0));
+        if (gradients_.capacity() > layout_.size) gradients_.shrink_to_fit();
+        gradient_data_ = gradients_.data();
+        planned_ = true;
+        return before;
+    }
+    bool planned() const { return planned_; }
+
+    const TrainableLayout& layout() const { return layout_; }
+    std::span<const TrainableSegment> segments() const { return segments_; }
+
+    View<S> value(ParameterId id) { return view(values_.data() + parameters_[id].offset, parameters_[id]); }
+    View<const S> value(ParameterId id) const {
+        return view(std::as_const(values_).data() + parameters_[id].offset, parameters_[id]);
+    }
+    /// Empty where the parameter is frozen.
+    View<S> gradient(ParameterId id) const {
+        const Parameter& p = parameters_[id];
+        return p.trainable ? view(gradient_data_ + p.trainable_offset, p) : View<S>();
+    }
+    bool trains(ParameterId id) const { return id != no_parameter && parameters_[id].trainable; }
+
+    std::span<S> values() { return values_; }
+    std::span<const S> values() const { return values_; }
+    std::span<S> gradients() { return gradients_; }
+    std::span<const S> gradients() const { return gradients_; }
+
+    /// Lets backward add to `target` (of trainable size) instead of the store's own gradients; an empty span goes back.
+    void redirect_gradients(std::span<S> target) {
+        require(target.empty() || target.size() == layout_.size, "gradients are redirected to ", target.size(),
+                " elements, the trainable parameters have ", layout_.size);
+        gradient_data_ = target.empty() ? gradients_.data() : target.data();
+    }
+
+    /// Exchanges the values with `other`, of the same size: a teacher's or an average's, for the time of a pass.
+    void swap_values(AlignedVector<S>& other) {
+        require(other.size() == values_.size(), "values of ", other.size(), " elements cannot stand in for ",
+                values_.size());
+        values_.swap(other);
+    }
+    const AlignedVector<S>& snapshot() const { return values_; }
+
+    /// Numbers without the padding between slices.
+    std::size_t total_parameters() const {
+        std::size_t total = 0;
+        for (const Parameter& p : parameters_) total += p.size();
+        return total;
+    }
+    std::size_t trainable_parameters() const {
+        std::size_t total = 0;
+        for (const Parameter& p : parameters_) total += p.trainable ? p.size() : 0;
+        return total;
+    }
+
+    std::uint64_t seed() const { return seed_; }
+
+  private:
+    static std::size_t padded(std::size_t size) { return (size + padding - 1) / padding * padding; }
+
+    template <class T>
+    static View<T> view(T* data, const Parameter& p) {
+        return {data, p.rows, p.cols};
+    }
+
+    void initialize(const Parameter& p, Initializer initializer) {
+        S* const out = values_.data() + p.offset;
+        std::uint64_t name_hash = 0;
+        for (const char c : p.name) name_hash = mix_bits(name_hash ^ std::uint8_t(c));
+        Random random({.seed = seed_, .purpose = RandomPurpose::initialization, .sample = name_hash});
+        for (std::size_t i = 0; i < p.size(); ++i) switch (initializer.kind) {
+            case Initializer::Kind::zeros:
+                break;
+            case Initializer::Kind::ones:
+                out[i] = S(1);
+                break;
+            case Initializer::Kind::normal:
+                out[i] = S(initializer.scale * random.normal());
+                break;
+            case Initializer::Kind::uniform:
+                out[i] = S(initializer.scale * (2 * random.uniform() - 1));
+                break;
+            }
+    }
+
+    std::uint64_t seed_;
+    std::vector<Parameter> parameters_;
+    std::unordered_map<std::string, ParameterId> by_name_;
+    AlignedVector<S> values_, gradients_;
+    S* gradient_data_ = nullptr;
+    TrainableLayout layout_;
+    std::vector<TrainableSegment> segments_;
+    bool planned_ = false;
+};
+
+}

@@ -1,0 +1,52 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "didact/core/parameter_store.hpp"
+#include "didact/data/batch.hpp"
+#include "didact/nn/dropout.hpp"
+#include "didact/nn/linear.hpp"
+
+namespace didact {
+
+/// What a head is made with.
+struct HeadOptions {
+    std::string name = {};                ///< of the task; tensors of a second head are called heads.<name>.…
+    std::size_t num_labels = 0;           ///< classes, labels or outputs
+    std::vector<std::string> labels = {}; ///< their names, for config.json and reports; may be empty
+    double label_smoothing = 0;
+    std::vector<float> class_weights = {}; ///< of cross-entropy; empty: 1 each
+};
+
+namespace heads {
+
+/// A head turns the trunk's hidden states into logits and losses:
+///   logits(context, hidden, batch, saved)          computes and keeps the logits
+///   units(batch)                                   the weight by which a sum of losses is divided to give the mean
+///   loss(context, batch, saved, sample_losses)     the weighted sum of losses, and each sample's own mean loss
+///   backward(context, hidden, batch, saved, scale, dhidden)   gradient of scale · loss, added to dhidden
+template <class H, class B, class Trunk>
+concept Head = requires(const typename H::template Layer<Trunk>& layer, Context<B>& context, View<Scalar<B>> hidden,
+                        const Batch& batch, typename H::template Layer<Trunk>::Saved& saved, std::span<float> losses) {
+    { H::problem_type } -> std::convertible_to<const char*>;
+    layer.logits(context, hidden, batch, saved);
+    { layer.units(batch) } -> std::same_as<double>;
+    { layer.loss(context, batch, saved, losses) } -> std::same_as<double>;
+    layer.backward(context, hidden, batch, saved, 1.0, hidden);
+};
+
+/// The name of a head's tensor in a checkpoint: Transformers' name for the first head, heads.<task>.<name> after it.
+inline std::string tensor_name(const HeadOptions& options, bool first, const std::string& name) {
+    return first ? name : "heads." + options.name + "." + name;
+}
+
+/// Class names for an error about a label.
+inline void check_label(const Batch& batch, std::size_t sequence, std::int32_t label, std::size_t num_labels,
+                        const std::string& task) {
+    if (label < 0 || std::size_t(label) >= num_labels)
+        fail("task '", task, "': sample ", batch.samples[sequence].index, " has label ", label,
+             ", the head has labels 0 to ", num_labels - 1);
+}
+
+}
+}

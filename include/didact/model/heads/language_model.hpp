@@ -1,0 +1,150 @@
+#pragma once
+#include "didact/model/heads/head.hpp"
+#include "didact/nn/layer_norm.hpp"
+#include "didact/nn/vocabulary_loss.hpp"
+
+namespace didact::heads {
+
+/// Language modelling over the tied token embedding. `masked`: labels_of(s) has one entry a token, ignored_label where
+/// nothing is predicted, and BERT's transform (dense, activation, norm) and output bias stand before the product.
+/// Otherwise causal: token t predicts token t + 1 of its sequence and no labels are needed. Logits exist only for
+/// predicted positions, and only a block at a time.
+template <bool masked>
+struct LanguageModel {
+    static constexpr const char* problem_type = masked ? "masked_language_model" : "causal_language_model";
+
+    template <class Trunk>
+    struct Layer {
+        using B = typename Trunk::BackendType;
+        using S = Scalar<B>;
+
+        struct Saved {
+            std::vector<std::int32_t> rows, labels, sequences; ///< predicted positions, what they are, whose they are
+            View<S> gathered, transformed, activated, normed;
+            typename nn::Linear<B>::Saved dense;
+            typename nn::LayerNorm<B>::Saved norm;
+            typename nn::VocabularyLoss<B>::Saved vocabulary;
+        };
+
+        Layer(ParameterStore<B>& store, const Trunk& trunk, const HeadOptions& options, bool) : options_(options) {
+            vocabulary_.table = trunk.token_embedding();
+            if constexpr (masked) {
+                const std::size_t hidden = trunk.output_size();
+                dense_ = nn::Linear<B>(store, "cls.predictions.transform.dense", hidden, hidden,
+                                       Initializer::normal(trunk.config().initializer_range), nn::WeightLayout::out_in,
+                                       true, false);
+                norm_ = nn::LayerNorm<B>(store, "cls.predictions.transform.LayerNorm", hidden,
+                                         trunk.config().layer_norm_epsilon, false);
+                vocabulary_.bias =
+                    store.add_vector("cls.predictions.bias", trunk.config().vocab_size, Initializer::zeros(), false);
+                activation_ = Trunk::Architecture::activation(trunk.config());
+            }
+        }
+
+        const HeadOptions& options() const { return options_; }
+        const nn::VocabularyLoss<B>& vocabulary() const { return vocabulary_; }
+
+        /// Keeps the transformed hidden states of the predicted positions; the logits themselves are never kept.
+        void logits(Context<B>& context, View<const S> hidden, const Batch& batch, Saved& saved) const {
+            find_positions(batch, saved);
+            saved.gathered = context.scratch(saved.rows.size(), hidden.cols);
+            gather_rows(context, hidden, saved.rows, saved.gathered);
+            saved.normed = saved.gathered;
+            if constexpr (masked) {
+                saved.transformed = context.scratch(saved.rows.size(), hidden.cols);
+                saved.activated = context.scratch(saved.rows.size(), hidden.cols);
+                saved.normed = context.scratch(saved.rows.size(), hidden.cols);
+                dense_.forward(context, saved.gathered, saved.transformed, saved.dense);
+                activation_forward(context, activation_, saved.transformed, saved.activated);
+                norm_.forward(context, saved.activated, saved.normed, saved.norm);
+            }
+        }
+
+        double units(const Batch& batch) const {
+            double sum = 0;
+            for (std::size_t s = 0; s < batch.size(); ++s) sum += predicted(batch, s) * double(batch.weights[s]);
+            return sum;
+        }
+
+        double loss(Context<B>& context, const Batch& batch, Saved& saved, std::span<float> sample_losses) const {
+            vocabulary_.forward(context, saved.normed, saved.labels, saved.vocabulary);
+            std::fill(sample_losses.begin(), sample_losses.end(), 0.0f);
+            double total = 0;
+            for (std::size_t i = 0; i < saved.rows.size(); ++i) {
+                const std::size_t s = std::size_t(saved.sequences[i]);
+                total += double(saved.vocabulary.losses[i]) * double(batch.weights[s]);
+                sample_losses[s] += float(double(saved.vocabulary.losses[i]) / predicted(batch, s));
+            }
+            return total;
+        }
+
+        void backward(Context<B>& context, View<const S>, const Batch& batch, Saved& saved, double scale,
+                      View<S> dhidden) const {
+            if (saved.rows.empty()) return;
+            const ArenaScope scope(context.arena);
+            const std::span<S> weights = context.arena.template array<S>(saved.rows.size());
+            for (std::size_t i = 0; i < weights.size(); ++i)
+                weights[i] = S(scale * double(batch.weights[std::size_t(saved.sequences[i])]));
+            const bool below = !dhidden.empty() || (masked && head_trains(context.parameters));
+            const View<S> dx = below ? context.scratch(saved.rows.size(), saved.gathered.cols) : View<S>();
+            vocabulary_.backward(context, saved.labels, std::span<const S>(weights), dx, saved.vocabulary);
+            if (!below) return;
+            if constexpr (masked) {
+                norm_.backward(context, dx, dx, saved.norm);
+                activation_backward(context, activation_, saved.transformed, dx, dx);
+                const View<S> dgathered = dhidden.empty() ? View<S>() : context.scratch(dx.rows, dx.cols);
+                dense_.backward(context, dx, dgathered, saved.dense);
+                if (!dhidden.empty()) scatter_add_rows(context, dgathered, saved.rows, dhidden);
+            } else {
+                scatter_add_rows(context, dx, saved.rows, dhidden);
+            }
+        }
+
+      private:
+        static double predicted(const Batch& batch, std::size_t s) {
+            if constexpr (masked) {
+                double count = 0;
+                for (const std::int32_t label : batch.labels_of(s)) count += label != ignored_label;
+                return count;
+            }
+            return double(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s] - 1);
+        }
+
+        bool head_trains(const ParameterStore<B>& store) const {
+            return store.trains(dense_.weight) || store.trains(dense_.bias) || store.trains(norm_.weight) ||
+                   store.trains(norm_.bias);
+        }
+
+        void find_positions(const Batch& batch, Saved& saved) const {
+            saved.rows.clear();
+            saved.labels.clear();
+            saved.sequences.clear();
+            for (std::size_t s = 0; s < batch.size(); ++s) {
+                const std::int32_t begin = batch.cu_seqlens[s], end = batch.cu_seqlens[s + 1];
+                if constexpr (masked)
+                    require(batch.labels_of(s).size() == std::size_t(end - begin), "task '", options_.name,
+                            "': sample ", batch.samples[s].index, " has ", batch.labels_of(s).size(), " labels for ",
+                            end - begin, " tokens");
+                for (std::int32_t t = begin; t < (masked ? end : end - 1); ++t) {
+                    const std::int32_t label =
+                        masked ? batch.labels[std::size_t(t)] : batch.token_ids[std::size_t(t) + 1];
+                    if (label == ignored_label) continue;
+                    saved.rows.push_back(t);
+                    saved.labels.push_back(label);
+                    saved.sequences.push_back(std::int32_t(s));
+                }
+            }
+        }
+
+        HeadOptions options_;
+        nn::Linear<B> dense_;
+        nn::LayerNorm<B> norm_;
+        nn::VocabularyLoss<B> vocabulary_;
+        Activation activation_ = Activation::gelu;
+    };
+};
+
+using MaskedLanguageModel = LanguageModel<true>;
+using CausalLanguageModel = LanguageModel<false>;
+
+}

@@ -1,0 +1,122 @@
+#pragma once
+#include "didact/model/heads/head.hpp"
+
+namespace didact::heads {
+
+/// How a sequence becomes one vector. first_token_tanh: BERT's pooler, tanh(W h₀ + b). first_token: h₀ as it is.
+/// mean: the mean over its tokens.
+enum class Pooling { first_token_tanh, first_token, mean };
+
+/// A head with one output row a sequence: pooling, dropout, linear, loss. `Loss` says what the outputs mean; see
+/// heads/sequence_losses.hpp.
+template <class Loss, Pooling pooling = Pooling::first_token_tanh>
+struct Sequence {
+    static constexpr const char* problem_type = Loss::problem_type;
+
+    template <class Trunk>
+    struct Layer {
+        using B = typename Trunk::BackendType;
+        using S = Scalar<B>;
+
+        struct Saved {
+            View<S> pooled, logits;
+            std::vector<std::int32_t> first_tokens;
+            View<S> first;
+            typename nn::Linear<B>::Saved pooler, classifier;
+            typename nn::Dropout<B>::Saved dropout;
+            typename Loss::template Saved<B> loss;
+        };
+
+        Layer(ParameterStore<B>& store, const Trunk& trunk, const HeadOptions& options, bool first)
+            : options_(options) {
+            const std::size_t hidden = trunk.output_size();
+            const Initializer normal = Initializer::normal(trunk.config().initializer_range);
+            if constexpr (pooling == Pooling::first_token_tanh) {
+                std::string name = "pooler.dense";
+                if constexpr (requires { Trunk::Architecture::pooler; }) name = Trunk::Architecture::pooler;
+                pooler_ = nn::Linear<B>(store, tensor_name(options, first, name), hidden, hidden, normal,
+                                        nn::WeightLayout::out_in, true, false);
+            }
+            std::string name = "classifier";
+            if constexpr (requires { Trunk::Architecture::classifier; }) name = Trunk::Architecture::classifier;
+            classifier_ = nn::Linear<B>(store, tensor_name(options, first, name), hidden, options.num_labels, normal,
+                                        nn::WeightLayout::out_in, true, false);
+            dropout_.p = trunk.config().classifier_dropout;
+        }
+
+        const HeadOptions& options() const { return options_; }
+
+        /// Keeps logits of shape (sequences, num_labels).
+        void logits(Context<B>& context, View<const S> hidden, const Batch& batch, Saved& saved) const {
+            saved.pooled = context.scratch(batch.size(), hidden.cols);
+            if constexpr (pooling == Pooling::mean) {
+                segment_mean(context, hidden, batch.cu_seqlens, saved.pooled);
+            } else {
+                saved.first_tokens.assign(batch.cu_seqlens.begin(), batch.cu_seqlens.end() - 1);
+                saved.first =
+                    pooling == Pooling::first_token ? saved.pooled : context.scratch(batch.size(), hidden.cols);
+                gather_rows(context, hidden, saved.first_tokens, saved.first);
+                if constexpr (pooling == Pooling::first_token_tanh) {
+                    pooler_.forward(context, saved.first, saved.pooled, saved.pooler);
+                    activation_forward(context, Activation::tanh, saved.pooled, saved.pooled);
+                }
+            }
+            // The pooled vector is kept for tanh's slope, so dropout works on a copy.
+            View<S> dropped = saved.pooled;
+            if (context.training && dropout_.p > 0) {
+                dropped = context.scratch(saved.pooled.rows, saved.pooled.cols);
+                copy(context, saved.pooled, dropped);
+            }
+            dropout_.forward(context, dropped, saved.dropout);
+            saved.logits = context.scratch(batch.size(), classifier_.out);
+            classifier_.forward(context, dropped, saved.logits, saved.classifier);
+        }
+
+        double units(const Batch& batch) const { return Loss::units(batch, options_); }
+
+        double loss(Context<B>& context, const Batch& batch, Saved& saved, std::span<float> sample_losses) const {
+            return Loss::template forward<B>(context, options_, batch, saved.logits, saved.loss, sample_losses);
+        }
+
+        void backward(Context<B>& context, View<const S>, const Batch& batch, Saved& saved, double scale,
+                      View<S> dhidden) const {
+            const ArenaScope scope(context.arena);
+            const View<S> dlogits = context.scratch(saved.logits.rows, saved.logits.cols);
+            Loss::template backward<B>(context, options_, batch, saved.logits, saved.loss, scale, dlogits);
+            logits_backward(context, batch, saved, dlogits, dhidden);
+        }
+
+        /// From the gradient of the logits down: what a distillation loss needs too.
+        void logits_backward(Context<B>& context, const Batch& batch, Saved& saved, View<const S> dlogits,
+                             View<S> dhidden) const {
+            const ArenaScope scope(context.arena);
+            const bool pooler_trains =
+                pooling == Pooling::first_token_tanh &&
+                (context.parameters.trains(pooler_.weight) || context.parameters.trains(pooler_.bias));
+            if (dhidden.empty() && !pooler_trains) {
+                classifier_.backward(context, dlogits, {}, saved.classifier);
+                return;
+            }
+            const View<S> dpooled = context.scratch(saved.pooled.rows, saved.pooled.cols);
+            classifier_.backward(context, dlogits, dpooled, saved.classifier);
+            dropout_.backward(context, dpooled, dpooled, saved.dropout);
+            if constexpr (pooling == Pooling::mean) {
+                segment_mean_backward(context, dpooled, batch.cu_seqlens, dhidden);
+            } else if constexpr (pooling == Pooling::first_token) {
+                scatter_add_rows(context, dpooled, saved.first_tokens, dhidden);
+            } else {
+                tanh_backward_from_output(context, saved.pooled, dpooled);
+                const View<S> dfirst = dhidden.empty() ? View<S>() : context.scratch(dpooled.rows, dpooled.cols);
+                pooler_.backward(context, dpooled, dfirst, saved.pooler);
+                if (!dhidden.empty()) scatter_add_rows(context, dfirst, saved.first_tokens, dhidden);
+            }
+        }
+
+      private:
+        HeadOptions options_;
+        nn::Linear<B> pooler_, classifier_;
+        nn::Dropout<B> dropout_;
+    };
+};
+
+}

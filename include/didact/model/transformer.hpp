@@ -1,0 +1,232 @@
+#pragma once
+#include <utility>
+#include <vector>
+
+#include "didact/data/batch.hpp"
+#include "didact/model/arch/arch.hpp"
+
+namespace didact {
+
+/// Outputs of the frozen part of a trunk, by sample; see model/prefix_cache.hpp.
+template <Backend B>
+class PrefixCache;
+
+/// The trunk of a transformer: embeddings and blocks, without a head. `Arch` fixes the structure, `config` the sizes,
+/// `Adapter` what may be added to every linear layer. Parameters carry their Hugging Face names.
+template <arch::Arch A, Backend B, class Adapter = nn::NoAdapter>
+class Transformer {
+  public:
+    using Architecture = A;
+    using BackendType = B;
+    using AdapterType = Adapter;
+    using S = Scalar<B>;
+    using Block = nn::Block<B, A::norm_place, Adapter, A::projections>;
+
+    struct Saved {
+        std::vector<View<S>> hidden; ///< hidden[0]: embeddings; hidden[i]: after block i. (tokens, hidden_size)
+        View<S> embedded, output;
+        std::vector<std::int32_t> positions;
+        typename nn::LayerNorm<B>::Saved embedding_norm, final_norm;
+        typename nn::Dropout<B>::Saved embedding_dropout;
+        std::vector<typename Block::Saved> blocks;
+        std::size_t first_kept = 0; ///< stages below kept nothing for backward
+    };
+
+    /// Dropout is active in training below the first trainable stage too, as in Transformers. Off, the frozen stages
+    /// are a function of the sample, and their output can be cached.
+    bool frozen_dropout = false;
+
+    Transformer(ParameterStore<B>& store, const TransformerConfig& config) : config_(config) {
+        using arch::Role;
+        config.check(std::string("config of a ") + A::model_type + " model");
+        const Initializer normal = Initializer::normal(config.initializer_range);
+        const std::size_t hidden = config.hidden_size;
+        const auto table = [&](Role role, std::size_t rows) {
+            return store.add_matrix(A::tensor_name(role, 0) + ".weight", rows, hidden, normal);
+        };
+        const auto norm = [&](Role role, std::size_t layer) {
+            return nn::LayerNorm<B>(store, A::tensor_name(role, layer), hidden, config.layer_norm_epsilon);
+        };
+        const auto linear = [&](Role role, std::size_t layer, std::size_t in, std::size_t out) {
+            return nn::Linear<B, Adapter>(store, A::tensor_name(role, layer), in, out, normal, A::weight_layout);
+        };
+        token_embedding_ = table(Role::token_embedding, config.vocab_size);
+        position_embedding_ = table(Role::position_embedding, config.max_positions);
+        if constexpr (A::token_types) type_embedding_ = table(Role::type_embedding, config.type_vocab_size);
+        if constexpr (A::embedding_norm) embedding_norm_ = norm(Role::embedding_norm, 0);
+        blocks_.resize(config.num_layers);
+        for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+            Block& block = blocks_[layer];
+            auto& attention = block.attention;
+            if constexpr (A::projections == 1)
+                attention.project[0] = linear(Role::query_key_value, layer, hidden, 3 * hidden);
+            else
+                for (std::size_t i = 0; i < 3; ++i)
+                    attention.project[i] =
+                        linear(std::array{Role::query, Role::key, Role::value}[i], layer, hidden, hidden);
+            attention.output = linear(Role::attention_output, layer, hidden, hidden);
+            attention.num_heads = config.num_heads;
+            attention.causal = A::causal;
+            attention.dropout = config.attention_dropout;
+            block.attention_norm = norm(Role::attention_norm, layer);
+            block.feed_forward.expand = linear(Role::feed_forward_expand, layer, hidden, config.intermediate_size);
+            block.feed_forward.contract = linear(Role::feed_forward_contract, layer, config.intermediate_size, hidden);
+            block.feed_forward.activation = A::activation(config);
+            block.feed_forward_norm = norm(Role::feed_forward_norm, layer);
+            block.dropout.p = config.hidden_dropout;
+        }
+        if constexpr (A::final_norm) final_norm_ = norm(Role::final_norm, 0);
+    }
+
+    const TransformerConfig& config() const { return config_; }
+    std::size_t output_size() const { return config_.hidden_size; }
+    ParameterId token_embedding() const { return token_embedding_; }
+
+    /// Stage 0 is the embeddings, stage i block i − 1, the last stage what follows the blocks.
+    std::size_t stages() const { return blocks_.size() + 1; }
+    std::size_t num_layers() const { return blocks_.size(); }
+
+    /// The stage that a trunk parameter of this name belongs to.
+    std::size_t stage_of(const std::string& name) const {
+        const std::string first = A::tensor_name(arch::Role::attention_output, 0);
+        const std::string start = first.substr(0, first.find("0."));
+        if (const std::size_t at = name.find(start); at != std::string::npos)
+            return 1 + std::size_t(std::stoul(name.substr(at + start.size())));
+        const std::string last = A::final_norm ? A::tensor_name(arch::Role::final_norm, 0) : std::string();
+        return !last.empty() && name.starts_with(last) ? stages() : 0;
+    }
+
+    /// The lowest stage with a parameter that trains, or stages() + 1 where none does. Backward ends there.
+    std::size_t first_trainable_stage(const ParameterStore<B>& store) const {
+        std::size_t first = stages() + 1;
+        for (const Parameter& p : store.parameters())
+            if (p.trainable && p.shared) first = std::min(first, stage_of(p.name));
+        return first;
+    }
+
+    std::vector<Block>& blocks() { return blocks_; }
+
+    /// Calls call(name, linear) for every linear layer of the blocks.
+    template <class Call>
+    void for_each_linear(const ParameterStore<B>& store, const Call& call) {
+        const auto visit = [&](nn::Linear<B, Adapter>& linear) {
+            std::string name = store[linear.weight].name;
+            call(name.substr(0, name.size() - std::string(".weight").size()), linear);
+        };
+        for (Block& block : blocks_) {
+            for (auto& projection : block.attention.project) visit(projection);
+            visit(block.attention.output);
+            visit(block.feed_forward.expand);
+            visit(block.feed_forward.contract);
+        }
+    }
+
+    /// Runs the batch through the trunk and gives the last hidden states, (tokens, hidden_size). What backward needs of
+    /// the stages that train (all of them where `keep_all`) stays in the context's arena until it is reset.
+    View<S> forward(Context<B>& context, const Batch& batch, Saved& saved, bool keep = true) const {
+        return forward_from(context, batch, saved, 0, {}, keep);
+    }
+
+    /// The same from stage `from` on: `input` is that stage's input, hidden[from − 1].
+    View<S> forward_from(Context<B>& context, const Batch& batch, Saved& saved, std::size_t from, View<S> input,
+                         bool keep = true) const {
+        const std::size_t rows = batch.tokens();
+        check_tokens(batch);
+        saved.hidden.resize(stages());
+        saved.blocks.resize(blocks_.size());
+        const std::size_t first = first_trainable_stage(context.parameters);
+        saved.first_kept = keep ? first : stages() + 1;
+        const bool training = context.training;
+        context.dropout_site = std::uint32_t(from * 8);
+        context.training = training && (frozen_dropout || first == 0);
+        if (from == 0) {
+            saved.hidden[0] = context.scratch(rows, config_.hidden_size);
+            embed(context, batch, saved.hidden[0], saved);
+        } else {
+            saved.hidden[from - 1] = input;
+        }
+        for (std::size_t i = from == 0 ? 0 : from - 1; i < blocks_.size(); ++i) {
+            const View<S> x = saved.hidden[i];
+            saved.hidden[i + 1] = context.scratch(rows, config_.hidden_size);
+            context.dropout_site = std::uint32_t((i + 1) * 8);
+            context.training = training && (frozen_dropout || i + 1 >= first);
+            const Arena::Mark mark = context.arena.mark();
+            blocks_[i].forward(context, batch.cu_seqlens, x, saved.hidden[i + 1], saved.blocks[i]);
+            if (i + 1 < saved.first_kept) context.arena.release(mark);
+        }
+        context.training = training;
+        saved.output = saved.hidden.back();
+        if constexpr (A::final_norm) {
+            saved.output = context.scratch(rows, config_.hidden_size);
+            final_norm_.forward(context, saved.hidden.back(), saved.output, saved.final_norm);
+        }
+        return saved.output;
+    }
+
+    /// Carries `dhidden`, the gradient of the output, down to the first stage that trains; overwrites it.
+    void backward(Context<B>& context, const Batch& batch, View<S> dhidden, Saved& saved) const {
+        const std::size_t first = first_trainable_stage(context.parameters);
+        if (first > stages()) return;
+        require(saved.first_kept <= first, "backward through stage ", first, " but forward kept stages from ",
+                saved.first_kept, " on");
+        const ArenaScope scope(context.arena);
+        if constexpr (A::final_norm) final_norm_.backward(context, dhidden, dhidden, saved.final_norm);
+        View<S> upper = dhidden, lower = context.scratch(dhidden.rows, dhidden.cols);
+        for (std::size_t i = blocks_.size(); i-- > 0 && i + 1 >= first;) {
+            blocks_[i].backward(context, upper, i + 1 > first ? lower : View<S>(), saved.blocks[i]);
+            std::swap(upper, lower);
+        }
+        if (first == 0) embed_backward(context, batch, upper, saved);
+    }
+
+  private:
+    void check_tokens(const Batch& batch) const {
+        for (std::size_t s = 0; s < batch.size(); ++s) {
+            const std::size_t length = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
+            if (length == 0 || length > config_.max_positions - std::size_t(A::position_offset))
+                fail("sequence ", s, " of the batch (sample ", batch.samples[s].index, ") has ", length,
+                     " tokens, the model takes 1 to ", config_.max_positions - std::size_t(A::position_offset));
+        }
+        for (const std::int32_t id : batch.token_ids)
+            if (id < 0 || std::size_t(id) >= config_.vocab_size)
+                fail("token id ", id, " is outside the model's vocabulary of ", config_.vocab_size);
+        if constexpr (A::token_types)
+            for (const std::int32_t id : batch.token_type_ids)
+                if (id < 0 || std::size_t(id) >= config_.type_vocab_size)
+                    fail("token type ", id, " is outside the model's ", config_.type_vocab_size, " types");
+    }
+
+    void embed(Context<B>& context, const Batch& batch, View<S> out, Saved& saved) const {
+        const auto& store = std::as_const(context.parameters);
+        saved.positions.assign(batch.position_ids.begin(), batch.position_ids.end());
+        for (std::int32_t& position : saved.positions) position += A::position_offset;
+        saved.embedded = A::embedding_norm ? context.scratch(out.rows, out.cols) : out;
+        embedding_forward(context, batch.token_ids, store.value(token_embedding_), saved.embedded, false);
+        embedding_forward(context, saved.positions, store.value(position_embedding_), saved.embedded, true);
+        if constexpr (A::token_types)
+            embedding_forward(context, batch.token_type_ids, store.value(type_embedding_), saved.embedded, true);
+        if constexpr (A::embedding_norm) embedding_norm_.forward(context, saved.embedded, out, saved.embedding_norm);
+        embedding_dropout().forward(context, out, saved.embedding_dropout);
+    }
+
+    void embed_backward(Context<B>& context, const Batch& batch, View<S> dhidden, Saved& saved) const {
+        auto& store = context.parameters;
+        embedding_dropout().backward(context, dhidden, dhidden, saved.embedding_dropout);
+        if constexpr (A::embedding_norm) embedding_norm_.backward(context, dhidden, dhidden, saved.embedding_norm);
+        const auto add_rows = [&](std::span<const std::int32_t> ids, ParameterId table) {
+            if (store.trains(table)) embedding_backward(context, ids, dhidden, store.gradient(table));
+        };
+        add_rows(batch.token_ids, token_embedding_);
+        add_rows(saved.positions, position_embedding_);
+        if constexpr (A::token_types) add_rows(batch.token_type_ids, type_embedding_);
+    }
+
+    nn::Dropout<B> embedding_dropout() const { return {config_.hidden_dropout}; }
+
+    TransformerConfig config_;
+    ParameterId token_embedding_ = no_parameter, position_embedding_ = no_parameter, type_embedding_ = no_parameter;
+    nn::LayerNorm<B> embedding_norm_, final_norm_;
+    std::vector<Block> blocks_;
+};
+
+}

@@ -1,0 +1,73 @@
+#pragma once
+#include <array>
+
+#include "didact/nn/linear.hpp"
+
+namespace didact::nn {
+
+/// Multi-head self-attention over packed sequences (Vaswani et al. 2017, arXiv 1706.03762), from the normalised input
+/// to the output projection. `projections` is 3 where a checkpoint keeps query, key and value apart, 1 where it joins
+/// them in one weight of 3 · hidden outputs (GPT-2).
+template <Backend B, class Adapter, std::size_t projections>
+struct Attention {
+    static_assert(projections == 1 || projections == 3);
+    using S = Scalar<B>;
+    using Projection = Linear<B, Adapter>;
+
+    struct Saved {
+        std::array<typename Projection::Saved, projections> projection;
+        typename Projection::Saved output;
+        View<S> qkv, context;
+        std::span<S> log_sums;
+        AttentionShape shape;
+    };
+
+    std::array<Projection, projections> project;
+    Projection output;
+    std::size_t num_heads = 1;
+    bool causal = false;
+    double dropout = 0;
+
+    std::size_t hidden_size() const { return output.in; }
+
+    /// x, y: (tokens, hidden).
+    void forward(Context<B>& context, std::span<const std::int32_t> cu_seqlens, View<const S> x, View<S> y,
+                 Saved& saved) const {
+        const std::size_t hidden = hidden_size();
+        saved.qkv = context.scratch(x.rows, 3 * hidden);
+        saved.context = context.scratch(x.rows, hidden);
+        saved.log_sums = context.arena.template array<S>(x.rows * num_heads);
+        for (std::size_t i = 0; i < projections; ++i)
+            project[i].forward(context, x, part(saved.qkv, i), saved.projection[i]);
+        saved.shape = {.cu_seqlens = cu_seqlens,
+                       .num_heads = num_heads,
+                       .causal = causal,
+                       .scale = 1 / std::sqrt(double(hidden / num_heads)),
+                       .dropout = context.training ? dropout : 0,
+                       .dropout_key = mix_bits(context.dropout_key ^ context.dropout_site++)};
+        attention_forward(context, saved.shape, head_input(saved.qkv, 0), head_input(saved.qkv, 1),
+                          head_input(saved.qkv, 2), saved.context, saved.log_sums);
+        output.forward(context, saved.context, y, saved.output);
+    }
+
+    /// Adds to dx, or leaves it where it is empty.
+    void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved) const {
+        const ArenaScope scope(context.arena);
+        const View<S> dcontext = context.scratch(dy.rows, hidden_size());
+        output.backward(context, dy, dcontext, saved.output);
+        const View<S> dqkv = context.scratch(dy.rows, 3 * hidden_size());
+        attention_backward(context, saved.shape, head_input(saved.qkv, 0), head_input(saved.qkv, 1),
+                           head_input(saved.qkv, 2), saved.context, std::span<const S>(saved.log_sums), dcontext,
+                           head_input(dqkv, 0), head_input(dqkv, 1), head_input(dqkv, 2));
+        for (std::size_t i = 0; i < projections; ++i)
+            project[i].backward(context, part(dqkv, i), dx, saved.projection[i], true);
+    }
+
+  private:
+    View<S> part(View<S> qkv, std::size_t i) const {
+        return qkv.middle_cols(i * hidden_size(), qkv.cols / projections);
+    }
+    View<S> head_input(View<S> qkv, std::size_t i) const { return qkv.middle_cols(i * hidden_size(), hidden_size()); }
+};
+
+}

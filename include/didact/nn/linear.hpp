@@ -1,0 +1,77 @@
+#pragma once
+#include "didact/core/parameter_store.hpp"
+
+namespace didact::nn {
+
+/// How a checkpoint stores a weight: (out, in) as PyTorch's Linear, or (in, out) as GPT-2's Conv1D.
+enum class WeightLayout { out_in, in_out };
+
+/// No adapter: takes no room and no instruction.
+struct NoAdapter {
+    template <Backend B>
+    struct Layer {
+        struct Saved {};
+        static constexpr bool active() { return false; }
+    };
+};
+
+/// y = x Wᵀ + b, plus the adapter's contribution where there is one.
+/// x: (rows, in), y: (rows, out), weight: (out, in) or (in, out) by layout, bias: (1, out).
+template <Backend B, class Adapter = NoAdapter>
+struct Linear {
+    using S = Scalar<B>;
+
+    struct Saved {
+        View<const S> x;
+        [[no_unique_address]] typename Adapter::template Layer<B>::Saved adapter;
+    };
+
+    ParameterId weight = no_parameter;
+    ParameterId bias = no_parameter;
+    std::size_t in = 0, out = 0;
+    WeightLayout layout = WeightLayout::out_in;
+    [[no_unique_address]] typename Adapter::template Layer<B> adapter;
+
+    Linear() = default;
+    /// Adds `<name>.weight` and, unless `with_bias` is false, `<name>.bias` to the store.
+    Linear(ParameterStore<B>& store, const std::string& name, std::size_t in, std::size_t out, Initializer initializer,
+           WeightLayout layout = WeightLayout::out_in, bool with_bias = true, bool shared = true)
+        : in(in), out(out), layout(layout) {
+        weight = layout == WeightLayout::out_in ? store.add_matrix(name + ".weight", out, in, initializer, shared)
+                                                : store.add_matrix(name + ".weight", in, out, initializer, shared);
+        if (with_bias) bias = store.add_vector(name + ".bias", out, Initializer::zeros(), shared);
+    }
+
+    void forward(Context<B>& context, View<const S> x, View<S> y, Saved& saved) const {
+        const auto& store = std::as_const(context.parameters);
+        saved.x = x;
+        gemm(context, Transpose::no, x, layout == WeightLayout::out_in ? Transpose::yes : Transpose::no,
+             store.value(weight), y, false, bias == no_parameter ? View<const S>() : store.value(bias));
+        if (adapter.active()) {
+            if constexpr (requires { adapter.forward(context, x, y, saved.adapter); })
+                adapter.forward(context, x, y, saved.adapter);
+        }
+    }
+
+    /// Adds to the gradients of what trains. Writes dx, or adds to it; an empty dx is not computed.
+    void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved,
+                  bool accumulate = false) const {
+        auto& store = context.parameters;
+        if (View<S> dw = store.gradient(weight); !dw.empty()) {
+            if (layout == WeightLayout::out_in)
+                gemm(context, Transpose::yes, dy, Transpose::no, saved.x, dw, true);
+            else
+                gemm(context, Transpose::yes, saved.x, Transpose::no, dy, dw, true);
+        }
+        if (bias != no_parameter && store.trains(bias)) add_column_sums(context, dy, store.gradient(bias));
+        if (!dx.empty())
+            gemm(context, Transpose::no, dy, layout == WeightLayout::out_in ? Transpose::no : Transpose::yes,
+                 std::as_const(store).value(weight), dx, accumulate);
+        if (adapter.active()) {
+            if constexpr (requires { adapter.backward(context, dy, dx, saved.x, saved.adapter); })
+                adapter.backward(context, dy, dx, saved.x, saved.adapter);
+        }
+    }
+};
+
+}

@@ -1,0 +1,73 @@
+#pragma once
+#include "didact/core/parameter_store.hpp"
+
+namespace didact::nn {
+
+/// Cross-entropy over a vocabulary, logits = x Eᵀ + b with E the (tied) embedding table, computed in blocks of rows:
+/// all logits of a batch never stand in memory at once. Backward computes each block again and turns it into its
+/// gradient in place.
+template <Backend B>
+struct VocabularyLoss {
+    using S = Scalar<B>;
+
+    struct Saved {
+        View<const S> x;
+        std::span<S> log_sums, losses;
+    };
+
+    ParameterId table = no_parameter; ///< (vocabulary, hidden)
+    ParameterId bias = no_parameter;  ///< (1, vocabulary) or none
+
+    /// Rows at a time: about 4 MB of logits, as many for any number of threads.
+    std::size_t block_rows(std::size_t vocabulary) const {
+        return std::max<std::size_t>(16, (std::size_t(1) << 20) / vocabulary);
+    }
+
+    /// Logits of rows [begin, begin + count) of x.
+    void logits(Context<B>& context, View<const S> x, View<S> out) const {
+        const auto& store = std::as_const(context.parameters);
+        gemm(context, Transpose::no, x, Transpose::yes, store.value(table), out, false,
+             bias == no_parameter ? View<const S>() : store.value(bias));
+    }
+
+    /// Keeps the loss of each row. x: (rows, hidden); labels in [0, vocabulary).
+    void forward(Context<B>& context, View<const S> x, std::span<const std::int32_t> labels, Saved& saved) const {
+        saved = {x, context.arena.template array<S>(x.rows), context.arena.template array<S>(x.rows)};
+        for_each_block(context, saved, [&](std::size_t begin, View<const S> rows, View<S> block) {
+            logits(context, rows, block);
+            cross_entropy_forward(context, block, labels.subspan(begin, rows.rows), 0.0,
+                                  saved.log_sums.subspan(begin, rows.rows), saved.losses.subspan(begin, rows.rows));
+        });
+    }
+
+    /// dx is written unless empty; the table's and the bias's gradients are added to.
+    void backward(Context<B>& context, std::span<const std::int32_t> labels, std::span<const S> weights, View<S> dx,
+                  const Saved& saved) const {
+        auto& store = context.parameters;
+        for_each_block(context, saved, [&](std::size_t begin, View<const S> rows, View<S> block) {
+            logits(context, rows, block);
+            cross_entropy_backward(context, block, labels.subspan(begin, rows.rows), 0.0,
+                                   std::span<const S>(saved.log_sums.subspan(begin, rows.rows)),
+                                   weights.subspan(begin, rows.rows), block);
+            if (store.trains(table))
+                gemm(context, Transpose::yes, block, Transpose::no, rows, store.gradient(table), true);
+            if (bias != no_parameter && store.trains(bias)) add_column_sums(context, block, store.gradient(bias));
+            if (!dx.empty())
+                gemm(context, Transpose::no, block, Transpose::no, std::as_const(store).value(table),
+                     dx.middle_rows(begin, rows.rows));
+        });
+    }
+
+  private:
+    template <class Body>
+    void for_each_block(Context<B>& context, const Saved& saved, const Body& body) const {
+        const std::size_t vocabulary = context.parameters[table].rows, width = block_rows(vocabulary);
+        for (std::size_t begin = 0; begin < saved.x.rows; begin += width) {
+            const ArenaScope scope(context.arena);
+            const View<const S> rows = saved.x.middle_rows(begin, std::min(width, saved.x.rows - begin));
+            body(begin, rows, context.scratch(rows.rows, vocabulary));
+        }
+    }
+};
+
+}
