@@ -17,6 +17,7 @@ struct LanguageModel {
     struct Layer {
         using B = typename Trunk::BackendType;
         using S = Scalar<B>;
+        static constexpr const char* problem_type = LanguageModel::problem_type;
 
         struct Saved {
             std::vector<std::int32_t> rows, labels, sequences; ///< predicted positions, what they are, whose they are

@@ -17,6 +17,7 @@ struct Sequence {
     struct Layer {
         using B = typename Trunk::BackendType;
         using S = Scalar<B>;
+        static constexpr const char* problem_type = Loss::problem_type;
 
         struct Saved {
             View<S> pooled, logits;

@@ -54,6 +54,7 @@ struct TokenClassification {
     struct Layer {
         using B = typename Trunk::BackendType;
         using S = Scalar<B>;
+        static constexpr const char* problem_type = TokenClassification::problem_type;
 
         struct Saved : TokenLogits<Trunk>::Saved {
             std::vector<std::int32_t> labels;
@@ -151,6 +152,7 @@ struct Span {
     struct Layer {
         using B = typename Trunk::BackendType;
         using S = Scalar<B>;
+        static constexpr const char* problem_type = Span::problem_type;
 
         struct Saved : TokenLogits<Trunk>::Saved {
             std::vector<double> log_sums; ///< of the begin and the end scores of each sequence

@@ -1,0 +1,73 @@
+#pragma once
+#include <concepts>
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace didact {
+
+/// What a policy decides. A run has at most one policy of each family.
+enum class Family {
+    freeze,     ///< what trains, and how fast
+    curriculum, ///< which samples, in which order and with which weight
+    sharing,    ///< what tasks share, and how their losses or gradients are put together
+    forgetting, ///< how earlier experiences are kept
+    optimizer,
+    schedule
+};
+
+constexpr const char* family_name(Family family) {
+    constexpr const char* names[] = {"freeze", "curriculum", "sharing", "forgetting", "optimizer", "schedule"};
+    return names[int(family)];
+}
+
+/// A policy is a copyable aggregate of hyper-parameters that names its family; its nested State<Model> is made at the
+/// start of a run and holds whatever changes.
+template <class P>
+concept Policy = std::copyable<P> && requires {
+    { P::family } -> std::convertible_to<Family>;
+};
+
+/// The absent policy of a family: no state, no hook, no instruction.
+template <Family f>
+struct None {
+    static constexpr Family family = f;
+    template <class Model>
+    struct State {
+        State(const None&, const Model&) {}
+    };
+    friend bool operator==(const None&, const None&) = default;
+};
+
+template <Family family, class... Policies>
+inline constexpr std::size_t count_of = (std::size_t(Policies::family == family) + ... + 0);
+
+template <Family family, class Default, class... Policies>
+struct FindPolicy {
+    using type = Default;
+};
+template <Family family, class Default, class First, class... Rest>
+struct FindPolicy<family, Default, First, Rest...> {
+    using type =
+        std::conditional_t<First::family == family, First, typename FindPolicy<family, Default, Rest...>::type>;
+};
+
+/// The policy of a family among `Policies`, or `Default` (None) where there is none. The order does not matter.
+template <Family family, class Default, class... Policies>
+using policy_of_or = typename FindPolicy<family, Default, Policies...>::type;
+template <Family family, class... Policies>
+using policy_of = policy_of_or<family, None<family>, Policies...>;
+
+/// The value of the policy of type P among `policies`, or a default one.
+template <class P, class... Policies>
+P pick_policy(const Policies&... policies) {
+    P result{};
+    const auto take = [&](const auto& policy) {
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(policy)>, P>) result = policy;
+    };
+    (take(policies), ...);
+    return result;
+}
+
+}

@@ -1,0 +1,139 @@
+#pragma once
+#include <cmath>
+
+#include "didact/model/model.hpp"
+#include "didact/model/prefix_cache.hpp"
+#include "didact/train/moment.hpp"
+
+namespace didact {
+
+/// Runs passes of a model: owns the threads, the memory of a step and the cache of the frozen prefix, and knows nothing
+/// of optimizers or policies. The trainer and the policies' own passes (Fisher information, reference gradients,
+/// teachers) go through one Engine.
+template <class ModelType>
+class Engine {
+  public:
+    using Model = ModelType;
+    using B = typename Model::B;
+    using S = typename Model::S;
+
+    /// `threads` 0 takes what the machine has.
+    explicit Engine(Model& model, std::size_t threads = 0) : model_(model), pool_(threads) {}
+
+    Model& model() { return model_; }
+    ParameterStore<B>& parameters() { return model_.parameters(); }
+    ThreadPool& pool() { return pool_; }
+    Arena& arena() { return arena_; }
+    typename Model::Saved& saved() { return saved_; }
+    PrefixCache<B>& prefix_cache() { return prefix_cache_; }
+
+    /// A context in which dropout is active (training) or not.
+    Context<B> context(bool training = false, std::uint64_t dropout_key = 0) {
+        return {model_.parameters(), pool_, arena_, training, dropout_key, 0};
+    }
+
+    /// Forward pass of one batch; what backward needs stays in the arena, which this does not reset. The frozen prefix
+    /// comes from the cache where it may.
+    void forward(Context<B>& context, const Batch& batch, typename Model::Saved& saved, bool keep = true) {
+        auto& trunk = model_.trunk();
+        if constexpr (requires { trunk.frozen_dropout; }) {
+            const std::size_t stage = std::min(trunk.first_trainable_stage(parameters()), trunk.stages());
+            const bool random = trunk.frozen_dropout && context.training;
+            if (stage > 1 && cache_prefix_ && !random && !batch.random_inputs) {
+                prefix_cache_.begin(stage);
+                const View<S> input = context.scratch(batch.tokens(), trunk.output_size());
+                if (prefix_cache_.load(batch, input)) {
+                    saved.hidden = trunk.forward_from(context, batch, saved.trunk, stage, input, keep);
+                } else {
+                    saved.hidden = trunk.forward(context, batch, saved.trunk, keep);
+                    prefix_cache_.store(batch, saved.trunk.hidden[stage - 1]);
+                }
+                model_.head_forward(context, batch, saved);
+                return;
+            }
+        }
+        model_.forward(context, batch, saved, keep);
+    }
+
+    /// Adds scale · gradient of the batch's loss to the gradients; returns the sum of losses. Each sample's own mean
+    /// loss is in losses() afterwards.
+    double add_gradient(const Batch& batch, double scale, bool training, std::uint64_t dropout_key) {
+        arena_.reset();
+        Context<B> context = this->context(training, dropout_key);
+        forward(context, batch, saved_);
+        const double loss = model_.loss(context, batch, saved_, losses_for(batch));
+        model_.backward(context, batch, saved_, scale);
+        return loss;
+    }
+
+    /// The mean loss of the batch, without gradient and without dropout.
+    double mean_loss(const Batch& batch) {
+        arena_.reset();
+        Context<B> context = this->context();
+        forward(context, batch, saved_, false);
+        return model_.loss(context, batch, saved_, losses_for(batch)) / model_.units(batch);
+    }
+
+    /// Logits of the batch in evaluation mode, valid until the next pass. Sequence heads: (sequences, labels); token
+    /// heads: (tokens, labels).
+    View<S> logits(const Batch& batch) {
+        arena_.reset();
+        Context<B> context = this->context();
+        forward(context, batch, saved_, false);
+        return model_.with_head(batch.task, saved_, [](const auto&, auto& kept) -> View<S> {
+            if constexpr (requires { kept.logits; })
+                return kept.logits;
+            else
+                fail("a language-model head keeps no logits");
+        });
+    }
+
+    std::span<float> losses_for(const Batch& batch) {
+        if (losses_.size() < batch.size()) losses_.resize(batch.size());
+        return std::span<float>(losses_).first(batch.size());
+    }
+    std::span<const float> losses() const { return losses_; }
+
+    /// Lets a function run with other parameter values, e.g. a teacher's; the cache of the frozen prefix stands aside.
+    template <class Body>
+    void with_values(AlignedVector<S>& values, const Body& body) {
+        parameters().swap_values(values);
+        cache_prefix_ = false;
+        body();
+        cache_prefix_ = true;
+        parameters().swap_values(values);
+    }
+
+    /// The first parameter with a gradient that is not a finite number, or an empty name.
+    std::string find_bad_gradient() const {
+        const auto& store = model_.parameters();
+        for (const TrainableLayout::Slice& slice : store.layout().slices)
+            for (std::size_t i = 0; i < slice.size; ++i)
+                if (!std::isfinite(double(store.gradients()[slice.offset + i]))) return store[slice.id].name;
+        return {};
+    }
+
+    /// Cuts the samples of `data` into batches of at most `batch_size` and calls call(batch) for each, in order.
+    template <class Call>
+    void for_each_batch(const Dataset& data, std::size_t task, std::size_t batch_size, const Call& call) {
+        for (std::size_t begin = 0; begin < data.size(); begin += batch_size) {
+            Batch& batch = own_batch_;
+            batch.clear();
+            batch.task = task;
+            for (std::size_t i = begin; i < std::min(data.size(), begin + batch_size); ++i) batch.append(data, i);
+            call(batch);
+        }
+    }
+
+  private:
+    Model& model_;
+    ThreadPool pool_;
+    Arena arena_;
+    typename Model::Saved saved_;
+    PrefixCache<B> prefix_cache_;
+    std::vector<float> losses_;
+    Batch own_batch_;
+    bool cache_prefix_ = true;
+};
+
+}

@@ -1,0 +1,110 @@
+#pragma once
+#include "didact/policy/hooks.hpp"
+#include "didact/train/optimizer.hpp"
+#include "didact/train/schedule.hpp"
+
+namespace didact {
+
+/// The policies of a run and their states. Absent ones take no room.
+template <class Model, Policy... Policies>
+class PolicySet {
+    static_assert(count_of<Family::freeze, Policies...> <= 1 && count_of<Family::curriculum, Policies...> <= 1 &&
+                      count_of<Family::sharing, Policies...> <= 1 && count_of<Family::forgetting, Policies...> <= 1,
+                  "didact: two policies of one family; join them by name, e.g. forgetting::Both<A, B>");
+    static_assert(count_of<Family::optimizer, Policies...> <= 1 && count_of<Family::schedule, Policies...> <= 1,
+                  "didact: a run has one optimizer and one schedule");
+
+  public:
+    using S = typename Model::S;
+    using Freeze = policy_of<Family::freeze, Policies...>;
+    using Curriculum = policy_of<Family::curriculum, Policies...>;
+    using Sharing = policy_of<Family::sharing, Policies...>;
+    using Forgetting = policy_of<Family::forgetting, Policies...>;
+    using Optimizer = policy_of_or<Family::optimizer, optimizer::AdamW, Policies...>;
+    using Schedule = policy_of_or<Family::schedule, schedule::Linear, Policies...>;
+
+    using FreezeState = typename Freeze::template State<Model>;
+    using CurriculumState = typename Curriculum::template State<Model>;
+    using SharingState = typename Sharing::template State<Model>;
+    using ForgettingState = typename Forgetting::template State<Model>;
+    using OptimizerState = typename Optimizer::template State<S>;
+
+    static_assert(check_hooks<FreezeState, Model, Family::freeze>());
+    static_assert(check_hooks<CurriculumState, Model, Family::curriculum>());
+    static_assert(check_hooks<SharingState, Model, Family::sharing>());
+    static_assert(check_hooks<ForgettingState, Model, Family::forgetting>());
+
+    PolicySet(Model& model, const Policies&... policies)
+        : optimizer_policy(pick_policy<Optimizer>(policies...)), schedule(pick_policy<Schedule>(policies...)),
+          freeze(pick_policy<Freeze>(policies...), model), curriculum(pick_policy<Curriculum>(policies...), model),
+          sharing(pick_policy<Sharing>(policies...), model), forgetting(pick_policy<Forgetting>(policies...), model),
+          optimizer(optimizer_policy) {}
+
+    Optimizer optimizer_policy;
+    [[no_unique_address]] Schedule schedule;
+    [[no_unique_address]] FreezeState freeze;
+    [[no_unique_address]] CurriculumState curriculum;
+    [[no_unique_address]] SharingState sharing;
+    [[no_unique_address]] ForgettingState forgetting;
+    OptimizerState optimizer;
+
+    /// Calls call(state) for the states of the four families.
+    template <class Call>
+    void for_each(const Call& call) {
+        call(freeze);
+        call(curriculum);
+        call(sharing);
+        call(forgetting);
+    }
+
+    void experience_began(Engine<Model>& engine, const Experience& experience, const Moment& moment) {
+        for_each([&](auto& state) {
+            if constexpr (hooks::ExperienceBegan<std::remove_reference_t<decltype(state)>, Model>)
+                state.experience_began(engine, experience, moment);
+        });
+    }
+    void experience_ended(Engine<Model>& engine, const Experience& experience, const Moment& moment) {
+        for_each([&](auto& state) {
+            if constexpr (hooks::ExperienceEnded<std::remove_reference_t<decltype(state)>, Model>)
+                state.experience_ended(engine, experience, moment);
+        });
+    }
+    void step_done(Model& model, const Moment& moment) {
+        for_each([&](auto& state) {
+            if constexpr (hooks::StepDone<std::remove_reference_t<decltype(state)>, Model>)
+                state.step_done(model, moment);
+        });
+    }
+    /// True where a policy asks for a new plan.
+    bool epoch_done(Model& model, const Moment& moment, std::optional<double> validation) {
+        bool plan = false;
+        for_each([&](auto& state) {
+            if constexpr (hooks::EpochDone<std::remove_reference_t<decltype(state)>, Model>)
+                plan |= state.epoch_done(model, moment, validation);
+        });
+        return plan;
+    }
+
+    /// Lets the freeze policy say what trains, and carries over what lies in arrays of trainable size.
+    void plan(Model& model, const Moment& moment) {
+        if constexpr (hooks::Plan<FreezeState, Model>) freeze.plan(model, moment);
+        const TrainableLayout before = model.parameters().plan();
+        layout_changed(before, model.parameters().layout());
+    }
+    void layout_changed(const TrainableLayout& before, const TrainableLayout& after) {
+        optimizer.layout_changed(before, after);
+        for_each([&](auto& state) {
+            if constexpr (hooks::LayoutChanged<std::remove_reference_t<decltype(state)>>)
+                state.layout_changed(before, after);
+        });
+    }
+
+    void serialize(Archive& archive) {
+        archive("optimizer", optimizer);
+        for_each([&](auto& state) {
+            if constexpr (hooks::Serialize<std::remove_reference_t<decltype(state)>>) archive("state", state);
+        });
+    }
+};
+
+}

@@ -1,0 +1,383 @@
+#pragma once
+#include <chrono>
+#include <limits>
+#include <optional>
+
+#include "didact/eval/evaluate.hpp"
+#include "didact/report/step_report.hpp"
+#include "didact/train/engine.hpp"
+#include "didact/train/gradient_rows.hpp"
+#include "didact/train/options.hpp"
+#include "didact/train/policies.hpp"
+#include "didact/train/sampler.hpp"
+#include "didact/train/update.hpp"
+
+namespace didact {
+
+/// Trains a model with policies: `Trainer trainer(model, freeze::Prefix{.layers = 4}, forgetting::OnlineEwc{})`. Any
+/// order; an absent family is None and costs nothing. The loop itself knows no policy by name.
+template <class Model, Policy... Policies>
+class Trainer {
+  public:
+    using B = typename Model::B;
+    using S = typename Model::S;
+    using Set = PolicySet<Model, Policies...>;
+
+    explicit Trainer(Model& model, const Policies&... policies)
+        : model_(model), engine_(std::make_unique<Engine<Model>>(model)), policies_(model, policies...) {}
+
+    Engine<Model>& engine() { return *engine_; }
+    Set& policies() { return policies_; }
+    const Moment& moment() const { return moment_; }
+
+    /// Trains on one task's data.
+    TrainingResult fit(const Dataset& train, const TrainingOptions& options = {}, auto&&... callbacks) {
+        return fit(train, Dataset(), options, callbacks...);
+    }
+    TrainingResult fit(const Dataset& train, const Dataset& validation, const TrainingOptions& options,
+                       auto&&... callbacks) {
+        const Stream stream{{.name = train.name, .tasks = {{.task = 0, .train = train, .validation = validation}}}};
+        return fit(stream, options, callbacks...);
+    }
+
+    /// Trains on a stream of experiences, one after another, and evaluates every test set after each of them. A trainer
+    /// that was restored from a checkpoint goes on from where that was written.
+    TrainingResult fit(const Stream& stream, const TrainingOptions& options, auto&&... callbacks) {
+        begin_run(stream, options);
+        const FlushDenormals flush;
+        if (cursor_.experience == 0 && !cursor_.begun) evaluate_row(stream, 0);
+        while (cursor_.experience < stream.size()) {
+            const Experience& experience = stream[cursor_.experience];
+            if (!cursor_.begun) begin_experience(experience);
+            sampler_.begin_epoch(experience, moment_);
+            while (!experience_is_over()) {
+                if (cursor_.step_of_epoch == 0) sampler_.begin_epoch(experience, moment_);
+                const report::StepReport report = step(experience);
+                call_step(report, callbacks...);
+                if (cursor_.step_of_epoch == moment_.steps_per_epoch || moment_.step == moment_.total_steps)
+                    end_epoch(experience, callbacks...);
+                call_checkpoint(callbacks...);
+                if (options_.stop && options_.stop()) return result_;
+            }
+            end_experience(stream, experience);
+        }
+        (call_finish(callbacks), ...);
+        result_.finished = true;
+        return result_;
+    }
+
+    /// Writes the whole state of the run, or reads it: the next `fit` with the same data and options goes on bit for
+    /// bit.
+    void serialize(Archive& archive) {
+        archive("moment.experience", moment_.experience);
+        archive("moment.epoch", moment_.epoch);
+        archive("moment.step", moment_.step);
+        archive("moment.step_of_run", moment_.step_of_run);
+        archive("cursor", cursor_);
+        archive("result", result_);
+        archive("best", best_);
+        ParameterStore<B>& store = model_.parameters();
+        archive("values", store.values());
+        std::vector<std::uint8_t> trainable;
+        std::vector<float> multiples;
+        for (const Parameter& p : store.parameters()) {
+            trainable.push_back(p.trainable);
+            multiples.push_back(p.learning_rate_multiple);
+        }
+        archive("trainable", std::span<std::uint8_t>(trainable));
+        archive("multiples", std::span<float>(multiples));
+        if (archive.reading()) {
+            for (ParameterId id = 0; id < store.count(); ++id) store.set_trainable(id, trainable[id], multiples[id]);
+            const TrainableLayout before = store.plan();
+            policies_.layout_changed(before, store.layout());
+            engine_->prefix_cache().clear();
+            restored_ = true;
+        }
+        archive("policies", policies_);
+    }
+
+  private:
+    struct Cursor {
+        std::size_t experience = 0, step_of_epoch = 0;
+        bool begun = false; ///< the experience's beginning is behind us
+        void serialize(Archive& archive) {
+            archive("experience", experience);
+            archive("step_of_epoch", step_of_epoch);
+            archive("begun", begun);
+        }
+    };
+
+    void begin_run(const Stream& stream, const TrainingOptions& options) {
+        options.check();
+        require(!stream.empty(), "there is nothing to train on: the stream has no experience");
+        for (const Experience& experience : stream) {
+            require(experience.train_size() > 0, "experience '", experience.name, "' has no training samples");
+            for (const TaskData& data : experience.tasks)
+                require(data.task < model_.tasks(), "experience '", experience.name, "' has data for task ", data.task,
+                        ", the model has ", model_.tasks(), " heads");
+        }
+        if (options.threads != options_.threads) engine_ = std::make_unique<Engine<Model>>(model_, options.threads);
+        options_ = options;
+        if (!restored_) {
+            moment_ = {};
+            cursor_ = {};
+            best_ = {};
+            result_ = {};
+            result_.matrix.assign((stream.size() + 1) * stream.size(), std::numeric_limits<double>::quiet_NaN());
+        }
+        moment_.seed = options.seed;
+        if (restored_ && cursor_.begun) set_length(stream[cursor_.experience]);
+        restored_ = false;
+        started_ = std::chrono::steady_clock::now();
+    }
+
+    void set_length(const Experience& experience) {
+        const std::size_t per_step = options_.batch_size * options_.accumulation;
+        moment_.steps_per_epoch = std::max<std::size_t>(1, (experience.train_size() + per_step - 1) / per_step);
+        moment_.total_steps =
+            options_.steps ? options_.steps : std::size_t(std::ceil(options_.epochs * double(moment_.steps_per_epoch)));
+    }
+
+    void begin_experience(const Experience& experience) {
+        moment_.experience = cursor_.experience;
+        moment_.epoch = moment_.step = 0;
+        cursor_.step_of_epoch = 0;
+        set_length(experience);
+        best_ = {};
+        if (options_.reset_optimizer) policies_.optimizer.reset();
+        policies_.experience_began(*engine_, experience, moment_);
+        policies_.plan(model_, moment_);
+        cursor_.begun = true;
+    }
+
+    bool experience_is_over() const { return moment_.step >= moment_.total_steps || best_.stopped; }
+
+    /// One optimizer step: choose, forward and backward, project, update.
+    report::StepReport step(const Experience& experience) {
+        StepBatches& batches = batches_;
+        sampler_.fill(experience, moment_, cursor_.step_of_epoch, options_, policies_, batches);
+        if constexpr (hooks::Rehearse<typename Set::ForgettingState>) policies_.forgetting.rehearse(batches, moment_);
+        const double loss = gradients(batches);
+        if constexpr (hooks::Project<typename Set::ForgettingState, Model>)
+            policies_.forgetting.project(*engine_, moment_);
+        Context<B> context = engine_->context();
+        const std::span<const S> g = std::as_const(model_.parameters()).gradients();
+        const double norm = std::sqrt(dot(context, g, g));
+        check_finite(loss, norm);
+        const double clip = options_.max_gradient_norm > 0 && norm > options_.max_gradient_norm
+                                ? options_.max_gradient_norm / (norm + 1e-6)
+                                : 1.0;
+        const double rate =
+            policies_.optimizer_policy.learning_rate * policies_.schedule.factor(moment_.step, moment_.total_steps);
+        if constexpr (requires { policies_.optimizer.step_begins(); }) policies_.optimizer.step_begins();
+        update_parameters<Model>(context, rate, clip, policies_.optimizer, policies_.freeze, policies_.forgetting);
+        ++moment_.step;
+        ++moment_.step_of_run;
+        ++cursor_.step_of_epoch;
+        result_.last_loss = loss;
+        result_.tokens += batches.tokens();
+        policies_.step_done(model_, moment_);
+        return {moment_.experience, moment_.epoch, moment_.step, moment_.total_steps,
+                batches.tokens(),   loss,          rate,         norm,
+                seconds()};
+    }
+
+    /// Leaves the gradient of the step's loss in the store; returns the loss.
+    double gradients(StepBatches& step) {
+        const std::span<StepGroup> groups = step.groups();
+        for (StepGroup& group : groups) {
+            group.units = group.loss = 0;
+            for (std::size_t i = 0; i < group.used; ++i) group.units += model_.units(group.micro_batches[i]);
+        }
+        using Sharing = typename Set::SharingState;
+        if constexpr (hooks::WeighLosses<Sharing>) weigh(groups);
+        if constexpr (hooks::Combine<Sharing>) {
+            combined_.begin(*engine_, groups.size());
+            for (std::size_t k = 0; k < groups.size(); ++k) {
+                combined_.redirect(*engine_, k);
+                group_gradient(groups[k]);
+            }
+            combined_.finish(*engine_, policies_.sharing, moment_);
+        } else {
+            for (StepGroup& group : groups) group_gradient(group);
+        }
+        double total = 0;
+        for (const StepGroup& group : groups) total += group.weight * group.loss;
+        return total;
+    }
+
+    /// Losses first, then weights: what a policy that weighs losses needs. The groups are run forward once more in the
+    /// gradient pass, with the same dropout.
+    void weigh(std::span<StepGroup> groups) {
+        group_losses_.assign(groups.size(), 0.0);
+        group_weights_.resize(groups.size());
+        for (std::size_t k = 0; k < groups.size(); ++k) {
+            for (std::size_t i = 0; i < groups[k].used; ++i) {
+                const Batch& batch = groups[k].micro_batches[i];
+                engine_->arena().reset();
+                Context<B> context = engine_->context(true, dropout_key(batch));
+                engine_->forward(context, batch, engine_->saved(), false);
+                group_losses_[k] += model_.loss(context, batch, engine_->saved(), engine_->losses_for(batch));
+            }
+            if (groups[k].units > 0) group_losses_[k] /= groups[k].units;
+            group_weights_[k] = groups[k].weight;
+        }
+        policies_.sharing.weigh_losses(group_losses_, group_weights_, moment_);
+        for (std::size_t k = 0; k < groups.size(); ++k) groups[k].weight = group_weights_[k];
+    }
+
+    void group_gradient(StepGroup& group) {
+        if (group.units <= 0) return;
+        const double scale = group.weight / group.units;
+        double sum = 0;
+        for (std::size_t i = 0; i < group.used; ++i) {
+            const Batch& batch = group.micro_batches[i];
+            engine_->arena().reset();
+            Context<B> context = engine_->context(true, dropout_key(batch));
+            auto& saved = engine_->saved();
+            engine_->forward(context, batch, saved);
+            const std::span<float> losses = engine_->losses_for(batch);
+            sum += model_.loss(context, batch, saved, losses);
+            if constexpr (hooks::Observe<typename Set::CurriculumState>)
+                if (!group.rehearsed) policies_.curriculum.observe(batch, losses, moment_);
+            if constexpr (hooks::Observe<typename Set::ForgettingState>)
+                if (!group.rehearsed) policies_.forgetting.observe(batch, losses, moment_);
+            if constexpr (hooks::Distil<typename Set::ForgettingState, Model>) {
+                model_.backward(context, batch, saved, scale, [&](View<S> dhidden) {
+                    sum += policies_.forgetting.distil(*engine_, batch, saved, scale, dhidden, moment_);
+                });
+            } else {
+                model_.backward(context, batch, saved, scale);
+            }
+        }
+        group.loss = sum / group.units;
+    }
+
+    /// One key a micro-batch: the step's and its first sample's.
+    std::uint64_t dropout_key(const Batch& batch) const {
+        const std::uint64_t first = batch.samples.empty() ? 0 : batch.samples[0].dataset ^ batch.samples[0].index;
+        return moment_.key(RandomPurpose::dropout, first).bits();
+    }
+
+    void check_finite(double loss, double norm) {
+        if (std::isfinite(loss) && std::isfinite(norm)) return;
+        const std::string tensor = engine_->find_bad_gradient();
+        fail("step ", moment_.step_of_run, " of the run (experience ", moment_.experience, ", epoch ", moment_.epoch,
+             "): the loss is ", loss, " and the gradient norm ", norm,
+             tensor.empty() ? std::string() : "; the first bad gradient is that of '" + tensor + "'",
+             ". The parameters are as they were before this step.");
+    }
+
+    void end_epoch(const Experience& experience, auto&... callbacks) {
+        std::optional<double> metric;
+        Evaluation evaluation;
+        for (const TaskData& data : experience.tasks) {
+            if (data.validation.empty()) continue;
+            evaluation = evaluate(*engine_, data.validation, data.task, options_.evaluation_batch_size);
+            metric = metric.value_or(0) + evaluation.primary / double(experience.tasks.size());
+            const report::EpochReport report{moment_.experience, moment_.epoch, "validation",
+                                             evaluation.named_metrics(), seconds()};
+            (call_epoch(report, callbacks), ...);
+        }
+        if (metric) {
+            result_.validation.push_back(*metric);
+            if (!best_.metric || *metric > *best_.metric) {
+                best_.metric = metric;
+                best_.epochs_without = 0;
+                if (options_.restore_best) best_.values = model_.parameters().snapshot();
+            } else if (options_.patience > 0 && ++best_.epochs_without >= options_.patience) {
+                best_.stopped = true;
+            }
+        }
+        ++moment_.epoch;
+        cursor_.step_of_epoch = 0;
+        if (policies_.epoch_done(model_, moment_, metric)) policies_.plan(model_, moment_);
+    }
+
+    void end_experience(const Stream& stream, const Experience& experience) {
+        if (options_.restore_best && !best_.values.empty()) {
+            std::copy(best_.values.begin(), best_.values.end(), model_.parameters().values().begin());
+            engine_->prefix_cache().clear();
+        }
+        policies_.experience_ended(*engine_, experience, moment_);
+        ++cursor_.experience;
+        cursor_.begun = false;
+        evaluate_row(stream, cursor_.experience);
+        moment_.experience = cursor_.experience;
+    }
+
+    /// Fills row `row` of R: the primary metric on every experience's test data, the mean over its tasks.
+    void evaluate_row(const Stream& stream, std::size_t row) {
+        if (row == 0 && !options_.evaluate_before) return;
+        for (std::size_t j = 0; j < stream.size(); ++j) {
+            double sum = 0;
+            std::size_t count = 0;
+            for (const TaskData& data : stream[j].tasks) {
+                if (data.test.empty()) continue;
+                sum += evaluate(*engine_, data.test, data.task, options_.evaluation_batch_size).primary;
+                ++count;
+            }
+            if (count) result_.matrix[row * stream.size() + j] = sum / double(count);
+        }
+    }
+
+    double seconds() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+    }
+
+    void call_step(const report::StepReport& report, auto&... callbacks) {
+        [[maybe_unused]] const auto call = [&](auto& callback) {
+            if constexpr (requires { callback.step(report); }) callback.step(report);
+        };
+        (call(callbacks), ...);
+    }
+    static void call_epoch(const report::EpochReport& report, auto& callback) {
+        if constexpr (requires { callback.epoch(report); }) callback.epoch(report);
+    }
+    static void call_finish(auto& callback) {
+        if constexpr (requires { callback.finish(); }) callback.finish();
+    }
+    void call_checkpoint(auto&... callbacks) {
+        [[maybe_unused]] const auto call = [&](auto& callback) {
+            if constexpr (requires { callback.checkpoint(*this); }) callback.checkpoint(*this);
+        };
+        (call(callbacks), ...);
+    }
+
+    struct Best {
+        std::optional<double> metric;
+        std::size_t epochs_without = 0;
+        bool stopped = false;
+        AlignedVector<S> values;
+        void serialize(Archive& archive) {
+            bool known = metric.has_value();
+            double value = metric.value_or(0);
+            archive("known", known);
+            archive("metric", value);
+            if (archive.reading()) metric = known ? std::optional(value) : std::nullopt;
+            archive("epochs_without", epochs_without);
+            archive("stopped", stopped);
+            archive("values", values);
+        }
+    };
+
+    Model& model_;
+    std::unique_ptr<Engine<Model>> engine_;
+    Set policies_;
+    TrainingOptions options_;
+    Moment moment_;
+    Cursor cursor_;
+    Best best_;
+    TrainingResult result_;
+    StepBatches batches_;
+    Sampler sampler_;
+    GradientRows<Model> combined_;
+    std::vector<double> group_losses_, group_weights_;
+    std::chrono::steady_clock::time_point started_;
+    bool restored_ = false;
+};
+
+template <class Model, class... Policies>
+Trainer(Model&, const Policies&...) -> Trainer<Model, Policies...>;
+
+}
