@@ -1,0 +1,91 @@
+# Finds what the library needs, says what was found, and refuses an xtensor that computes wrong sums.
+# Nothing is downloaded here.
+find_package(Eigen3 3.4 QUIET)
+find_package(nlohmann_json 3.10 QUIET)
+find_package(xtensor 0.24 QUIET)
+find_package(Threads REQUIRED)
+find_package(Utf8proc QUIET)
+find_package(ZLIB QUIET)
+
+set(missing "")
+foreach(package Eigen3 nlohmann_json xtensor)
+    if(NOT ${package}_FOUND)
+        string(APPEND missing " ${package}")
+    endif()
+endforeach()
+if(missing)
+    message(FATAL_ERROR "didact needs, and did not find:${missing}. "
+        "`sh ${CMAKE_CURRENT_SOURCE_DIR}/cmake/install_dependencies.sh` installs them; "
+        "where they are already, add their prefix to CMAKE_PREFIX_PATH.")
+endif()
+
+option(DIDACT_WITH_UTF8PROC "Unicode normalisation by utf8proc" ${Utf8proc_FOUND})
+option(DIDACT_WITH_ZLIB "Reading of compressed files by zlib" ${ZLIB_FOUND})
+if(DIDACT_WITH_UTF8PROC AND NOT Utf8proc_FOUND)
+    message(FATAL_ERROR "DIDACT_WITH_UTF8PROC is on and utf8proc was not found")
+endif()
+if(DIDACT_WITH_ZLIB AND NOT ZLIB_FOUND)
+    message(FATAL_ERROR "DIDACT_WITH_ZLIB is on and zlib was not found")
+endif()
+
+# xtensor 0.24 and 0.25 under g++ in C++20 take a dynamic shape for a static one, and reductions read garbage
+# (xtensor issues 2470, 2679, 2785). didact/core/xtensor.hpp mends that; this run shows that it does.
+function(didact_check_xtensor)
+    if(CMAKE_CROSSCOMPILING OR NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/include/didact/core/xtensor.hpp)
+        return()
+    endif()
+    try_run(DIDACT_XTENSOR_RUNS DIDACT_XTENSOR_COMPILES
+        ${CMAKE_CURRENT_BINARY_DIR}/check_xtensor ${CMAKE_CURRENT_SOURCE_DIR}/cmake/check_xtensor.cpp
+        CMAKE_FLAGS -DINCLUDE_DIRECTORIES=${CMAKE_CURRENT_SOURCE_DIR}/include
+        LINK_LIBRARIES xtensor
+        CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON
+        COMPILE_OUTPUT_VARIABLE compiler_said)
+    if(NOT DIDACT_XTENSOR_COMPILES)
+        unset(DIDACT_XTENSOR_COMPILES CACHE)
+        message(FATAL_ERROR "xtensor ${xtensor_VERSION} does not compile with this compiler in C++20; "
+            "0.26.0 is the version that compiled with every compiler tried.\n${compiler_said}")
+    endif()
+    if(NOT DIDACT_XTENSOR_RUNS EQUAL 0)
+        set(ended "${DIDACT_XTENSOR_RUNS}")
+        unset(DIDACT_XTENSOR_RUNS CACHE)
+        message(FATAL_ERROR "xtensor ${xtensor_VERSION} computes wrong sums with this compiler in C++20 "
+            "(cmake/check_xtensor.cpp ended with ${ended}); use xtensor 0.26.0 or later")
+    endif()
+endfunction()
+didact_check_xtensor()
+
+function(didact_print_findings)
+    macro(row name value)
+        string(LENGTH "${name}" length)
+        math(EXPR length "20 - ${length}")
+        string(REPEAT " " ${length} gap)
+        message(STATUS "  ${name}${gap}${value}")
+    endmacro()
+    macro(optional_row name found version without)
+        if(${found})
+            row("${name}" "${version}")
+        else()
+            row("${name}" "absent: ${without}")
+        endif()
+    endmacro()
+    message(STATUS "didact ${PROJECT_VERSION} found:")
+    row("compiler" "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, ${CMAKE_BUILD_TYPE}")
+    row("Eigen" "${Eigen3_VERSION}")
+    row("nlohmann_json" "${nlohmann_json_VERSION}")
+    if(DEFINED DIDACT_XTENSOR_RUNS)
+        row("xtensor" "${xtensor_VERSION}, sums checked")
+    else()
+        row("xtensor" "${xtensor_VERSION}, sums not checked")
+    endif()
+    optional_row("utf8proc" DIDACT_WITH_UTF8PROC "${Utf8proc_VERSION}" "no Unicode normalisation beyond Latin letters")
+    optional_row("zlib" DIDACT_WITH_ZLIB "${ZLIB_VERSION_STRING}" "no compressed files")
+    if(DIDACT_TESTS)
+        row("doctest" "${doctest_VERSION}")
+    endif()
+    if(DIDACT_BENCHMARKS)
+        optional_row("Google Benchmark" benchmark_FOUND "${benchmark_VERSION}" "its benchmarks are left out")
+    endif()
+    if(DIDACT_CCACHE)
+        row("ccache" "${DIDACT_CCACHE}")
+    endif()
+endfunction()

@@ -1,0 +1,40 @@
+# What tests, examples and benchmarks are compiled with: link `didact_own`.
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+endif()
+
+find_program(DIDACT_CCACHE ccache)
+if(DIDACT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    # Precompiled headers are cached only when told that their defines and times do not matter.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+        ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+        ${DIDACT_CCACHE})
+endif()
+
+include(CheckCXXCompilerFlag)
+check_cxx_compiler_flag(-march=native DIDACT_HAS_MARCH_NATIVE)
+check_cxx_compiler_flag(-march=x86-64-v3 DIDACT_HAS_MARCH_X86_64_V3)
+
+# didact_warnings: what must be clean. didact_own: that, and the instruction set and instrumentation asked for.
+add_library(didact_warnings INTERFACE)
+target_link_libraries(didact_warnings INTERFACE didact::didact)
+target_compile_options(didact_warnings INTERFACE -Wall -Wextra -Wpedantic)
+if(NOT DIDACT_SANITIZE)  # g++ takes the sanitizers' own branches for uninitialised reads
+    target_compile_options(didact_warnings INTERFACE -Werror)
+endif()
+
+set(instrumentation "")
+if(DIDACT_SANITIZE)
+    list(APPEND instrumentation -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+endif()
+if(DIDACT_COVERAGE)
+    list(APPEND instrumentation --coverage -fprofile-update=atomic)
+endif()
+target_compile_options(didact_warnings INTERFACE ${instrumentation})
+target_link_options(didact_warnings INTERFACE ${instrumentation})
+
+add_library(didact_own INTERFACE)
+target_link_libraries(didact_own INTERFACE didact_warnings)
+if(DIDACT_NATIVE AND DIDACT_HAS_MARCH_NATIVE)
+    target_compile_options(didact_own INTERFACE -march=native)
+endif()

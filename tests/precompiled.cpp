@@ -1,0 +1,1 @@
+// Nothing of its own: the precompiled header of the tests belongs to this file.
