@@ -53,29 +53,29 @@ struct Batch {
 
     void append(const Dataset& data, std::size_t index, float weight = 1) {
         require(index < data.size(), data.name, ": there is no sample ", index, " among ", data.size());
-        append_tokens(data.token_ids(index), data.token_type_ids(index));
-        const std::span<const float> x = data.features(index);
-        if (!x.empty()) {
-            features.insert(features.end(), x.begin(), x.end());
-            feature_size = x.size();
-            cu_seqlens.back() += 1;
-        }
-        const std::span<const std::int32_t> l = data.labels(index);
+        append(data.token_ids(index), data.token_type_ids(index), data.features(index), data.labels(index),
+               data.values(index), {data.digest(), std::uint32_t(index)}, weight);
+    }
+    void append(const Sample& sample, SampleId id, float weight = 1) {
+        append(sample.token_ids, sample.token_type_ids, sample.features, sample.labels, sample.values, id, weight);
+    }
+
+  private:
+    void append(std::span<const std::int32_t> ids, std::span<const std::int32_t> types, std::span<const float> x,
+                std::span<const std::int32_t> l, std::span<const float> v, SampleId id, float weight) {
+        token_ids.insert(token_ids.end(), ids.begin(), ids.end());
+        token_type_ids.insert(token_type_ids.end(), types.begin(), types.end());
+        token_type_ids.resize(token_ids.size(), 0);
+        for (std::size_t i = 0; i < ids.size(); ++i) position_ids.push_back(std::int32_t(i));
+        cu_seqlens.push_back(cu_seqlens.back() + std::int32_t(x.empty() ? ids.size() : 1));
+        features.insert(features.end(), x.begin(), x.end());
+        feature_size = x.size();
         labels.insert(labels.end(), l.begin(), l.end());
-        const std::span<const float> v = data.values(index);
         values.insert(values.end(), v.begin(), v.end());
         label_offsets.push_back(std::int32_t(labels.size()));
         value_offsets.push_back(std::int32_t(values.size()));
         weights.push_back(weight);
-        samples.push_back({data.digest(), std::uint32_t(index)});
-    }
-
-  private:
-    void append_tokens(std::span<const std::int32_t> ids, std::span<const std::int32_t> types) {
-        token_ids.insert(token_ids.end(), ids.begin(), ids.end());
-        token_type_ids.insert(token_type_ids.end(), types.begin(), types.end());
-        for (std::size_t i = 0; i < ids.size(); ++i) position_ids.push_back(std::int32_t(i));
-        cu_seqlens.push_back(cu_seqlens.back() + std::int32_t(ids.size()));
+        samples.push_back(id);
     }
 };
 

@@ -36,19 +36,22 @@ class Transformer {
     /// are a function of the sample, and their output can be cached.
     bool frozen_dropout = false;
 
-    Transformer(ParameterStore<B>& store, const TransformerConfig& config) : config_(config) {
+    /// `prefix` stands before every tensor's name, for trunks of several columns.
+    Transformer(ParameterStore<B>& store, const TransformerConfig& config, const std::string& prefix = {})
+        : config_(config) {
         using arch::Role;
         config.check(std::string("config of a ") + A::model_type + " model");
         const Initializer normal = Initializer::normal(config.initializer_range);
         const std::size_t hidden = config.hidden_size;
         const auto table = [&](Role role, std::size_t rows) {
-            return store.add_matrix(A::tensor_name(role, 0) + ".weight", rows, hidden, normal);
+            return store.add_matrix(prefix + A::tensor_name(role, 0) + ".weight", rows, hidden, normal);
         };
         const auto norm = [&](Role role, std::size_t layer) {
-            return nn::LayerNorm<B>(store, A::tensor_name(role, layer), hidden, config.layer_norm_epsilon);
+            return nn::LayerNorm<B>(store, prefix + A::tensor_name(role, layer), hidden, config.layer_norm_epsilon);
         };
         const auto linear = [&](Role role, std::size_t layer, std::size_t in, std::size_t out) {
-            return nn::Linear<B, Adapter>(store, A::tensor_name(role, layer), in, out, normal, A::weight_layout);
+            return nn::Linear<B, Adapter>(store, prefix + A::tensor_name(role, layer), in, out, normal,
+                                          A::weight_layout);
         };
         token_embedding_ = table(Role::token_embedding, config.vocab_size);
         position_embedding_ = table(Role::position_embedding, config.max_positions);
@@ -93,7 +96,7 @@ class Transformer {
         if (const std::size_t at = name.find(start); at != std::string::npos)
             return 1 + std::size_t(std::stoul(name.substr(at + start.size())));
         const std::string last = A::final_norm ? A::tensor_name(arch::Role::final_norm, 0) : std::string();
-        return !last.empty() && name.starts_with(last) ? stages() : 0;
+        return !last.empty() && name.find(last) != std::string::npos ? stages() : 0;
     }
 
     /// The lowest stage with a parameter that trains, or stages() + 1 where none does. Backward ends there.
@@ -105,6 +108,7 @@ class Transformer {
     }
 
     std::vector<Block>& blocks() { return blocks_; }
+    const std::vector<Block>& blocks() const { return blocks_; }
 
     /// Calls call(name, linear) for every linear layer of the blocks.
     template <class Call>
@@ -155,12 +159,20 @@ class Transformer {
             if (i + 1 < saved.first_kept) context.arena.release(mark);
         }
         context.training = training;
+        return finish(context, saved);
+    }
+
+    /// What follows the blocks: the final norm, where the family has one.
+    View<S> finish(Context<B>& context, Saved& saved) const {
         saved.output = saved.hidden.back();
         if constexpr (A::final_norm) {
-            saved.output = context.scratch(rows, config_.hidden_size);
+            saved.output = context.scratch(saved.output.rows, config_.hidden_size);
             final_norm_.forward(context, saved.hidden.back(), saved.output, saved.final_norm);
         }
         return saved.output;
+    }
+    void finish_backward(Context<B>& context, View<S> dhidden, const Saved& saved) const {
+        if constexpr (A::final_norm) final_norm_.backward(context, dhidden, dhidden, saved.final_norm);
     }
 
     /// Carries `dhidden`, the gradient of the output, down to the first stage that trains; overwrites it.
@@ -170,7 +182,7 @@ class Transformer {
         require(saved.first_kept <= first, "backward through stage ", first, " but forward kept stages from ",
                 saved.first_kept, " on");
         const ArenaScope scope(context.arena);
-        if constexpr (A::final_norm) final_norm_.backward(context, dhidden, dhidden, saved.final_norm);
+        finish_backward(context, dhidden, saved);
         View<S> upper = dhidden, lower = context.scratch(dhidden.rows, dhidden.cols);
         for (std::size_t i = blocks_.size(); i-- > 0 && i + 1 >= first;) {
             blocks_[i].backward(context, upper, i + 1 > first ? lower : View<S>(), saved.blocks[i]);
@@ -179,7 +191,34 @@ class Transformer {
         if (first == 0) embed_backward(context, batch, upper, saved);
     }
 
-  private:
+    /// Writes the embeddings, stage 0, of shape (tokens, hidden_size).
+    void embed(Context<B>& context, const Batch& batch, View<S> out, Saved& saved) const {
+        const auto& store = std::as_const(context.parameters);
+        saved.positions.assign(batch.position_ids.begin(), batch.position_ids.end());
+        for (std::int32_t& position : saved.positions) position += A::position_offset;
+        saved.embedded = A::embedding_norm ? context.scratch(out.rows, out.cols) : out;
+        embedding_forward(context, batch.token_ids, store.value(token_embedding_), saved.embedded, false);
+        embedding_forward(context, saved.positions, store.value(position_embedding_), saved.embedded, true);
+        if constexpr (A::token_types)
+            embedding_forward(context, batch.token_type_ids, store.value(type_embedding_), saved.embedded, true);
+        if constexpr (A::embedding_norm) embedding_norm_.forward(context, saved.embedded, out, saved.embedding_norm);
+        embedding_dropout().forward(context, out, saved.embedding_dropout);
+    }
+
+    /// Adds to the gradients of the embedding tables that train; overwrites dhidden.
+    void embed_backward(Context<B>& context, const Batch& batch, View<S> dhidden, Saved& saved) const {
+        auto& store = context.parameters;
+        embedding_dropout().backward(context, dhidden, dhidden, saved.embedding_dropout);
+        if constexpr (A::embedding_norm) embedding_norm_.backward(context, dhidden, dhidden, saved.embedding_norm);
+        const auto add_rows = [&](std::span<const std::int32_t> ids, ParameterId table) {
+            if (store.trains(table)) embedding_backward(context, ids, dhidden, store.gradient(table));
+        };
+        add_rows(batch.token_ids, token_embedding_);
+        add_rows(saved.positions, position_embedding_);
+        if constexpr (A::token_types) add_rows(batch.token_type_ids, type_embedding_);
+    }
+
+    /// Throws Error where a sequence is empty or too long, or an id is outside its table.
     void check_tokens(const Batch& batch) const {
         for (std::size_t s = 0; s < batch.size(); ++s) {
             const std::size_t length = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
@@ -196,31 +235,7 @@ class Transformer {
                     fail("token type ", id, " is outside the model's ", config_.type_vocab_size, " types");
     }
 
-    void embed(Context<B>& context, const Batch& batch, View<S> out, Saved& saved) const {
-        const auto& store = std::as_const(context.parameters);
-        saved.positions.assign(batch.position_ids.begin(), batch.position_ids.end());
-        for (std::int32_t& position : saved.positions) position += A::position_offset;
-        saved.embedded = A::embedding_norm ? context.scratch(out.rows, out.cols) : out;
-        embedding_forward(context, batch.token_ids, store.value(token_embedding_), saved.embedded, false);
-        embedding_forward(context, saved.positions, store.value(position_embedding_), saved.embedded, true);
-        if constexpr (A::token_types)
-            embedding_forward(context, batch.token_type_ids, store.value(type_embedding_), saved.embedded, true);
-        if constexpr (A::embedding_norm) embedding_norm_.forward(context, saved.embedded, out, saved.embedding_norm);
-        embedding_dropout().forward(context, out, saved.embedding_dropout);
-    }
-
-    void embed_backward(Context<B>& context, const Batch& batch, View<S> dhidden, Saved& saved) const {
-        auto& store = context.parameters;
-        embedding_dropout().backward(context, dhidden, dhidden, saved.embedding_dropout);
-        if constexpr (A::embedding_norm) embedding_norm_.backward(context, dhidden, dhidden, saved.embedding_norm);
-        const auto add_rows = [&](std::span<const std::int32_t> ids, ParameterId table) {
-            if (store.trains(table)) embedding_backward(context, ids, dhidden, store.gradient(table));
-        };
-        add_rows(batch.token_ids, token_embedding_);
-        add_rows(saved.positions, position_embedding_);
-        if constexpr (A::token_types) add_rows(batch.token_type_ids, type_embedding_);
-    }
-
+  private:
     nn::Dropout<B> embedding_dropout() const { return {config_.hidden_dropout}; }
 
     TransformerConfig config_;

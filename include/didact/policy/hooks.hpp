@@ -135,7 +135,9 @@ concept Serialize = requires(T s, Archive& archive) {
 /// does not have, or data that no checkpoint would save.
 template <class State, class M, Family family>
 consteval bool check_hooks() {
-    using P = HookProbe<State>;
+    // A State that joins two others has hooks that exist only where one of them has; they were checked one by one.
+    using P = std::conditional_t < requires { typename State::JoinsHooks; }
+    , HookNames, HookProbe < State >> ;
     using enum Family;
     constexpr bool optimizes = family == optimizer || family == schedule;
     static_assert(

@@ -54,4 +54,18 @@ double dot(Context<Cpu<T>>& context, std::span<const T> a, std::span<const T> b)
     return cpu::ordered_sum(context, a.size(), [&](std::size_t i) { return double(a[i]) * double(b[i]); });
 }
 
+/// sums[i] += factor · values[i]², and values[i] = 0: how per-sample gradients become Fisher information.
+template <class T>
+void drain_squares(Context<Cpu<T>>& context, double factor, std::span<T> values, std::span<T> sums) {
+    constexpr std::size_t width = 16384;
+    context.pool.for_each_tile(tile_count(values.size(), width), [&](std::size_t tile) {
+        const TileRange range = tile_range(tile, width, values.size());
+        T *v = values.data(), *s = sums.data();
+        for (std::size_t i = range.begin; i < range.end; ++i) {
+            s[i] += T(factor) * v[i] * v[i];
+            v[i] = 0;
+        }
+    });
+}
+
 }

@@ -1,0 +1,76 @@
+#pragma once
+#include "didact/data/stream.hpp"
+#include "didact/policy/curriculum/difficulty.hpp"
+#include "didact/policy/policy.hpp"
+
+namespace didact::curriculum {
+
+/// Competence-based pacing (Platanios et al. 2019, arXiv 1903.09848, eq. 6 and 8): step t draws uniformly, without
+/// replacement within the step, from the easiest share c(t) of the data, c(t) = min(1, (t (1 − c₀ᵖ) / T + c₀ᵖ)^(1/p)).
+/// p = 1 is linear pacing, p = 2 the square root. T is `duration` of the experience's steps.
+template <class Difficulty = difficulty::Length>
+struct Competence {
+    static constexpr Family family = Family::curriculum;
+    Difficulty difficulty = {};
+    double initial = 0.1;  ///< c₀ in (0, 1]
+    double power = 2;      ///< p
+    double duration = 0.5; ///< T as a share of the experience's steps, in (0, 1]
+
+    double competence(double progress) const {
+        const double start = std::pow(initial, power);
+        return std::min(1.0, std::pow(progress / duration * (1 - start) + start, 1 / power));
+    }
+
+    template <class Model>
+    class State;
+    friend bool operator==(const Competence&, const Competence&) = default;
+};
+
+template <class Difficulty>
+template <class Model>
+class Competence<Difficulty>::State {
+  public:
+    State(const Competence& policy, const Model&) : policy_(policy) {
+        require(policy.initial > 0 && policy.initial <= 1, "curriculum::Competence: initial is ", policy.initial,
+                ", it must be in (0, 1]");
+        require(policy.power > 0, "curriculum::Competence: power is ", policy.power, ", it must be above 0");
+        require(policy.duration > 0 && policy.duration <= 1, "curriculum::Competence: duration is ", policy.duration,
+                ", it must be in (0, 1]");
+    }
+
+    void experience_began(Engine<Model>& engine, const Experience& experience, const Moment&) {
+        orders_.clear();
+        for (const TaskData& data : experience.tasks)
+            orders_.push_back(difficulty::easy_to_hard(policy_.difficulty(engine, data), data.train));
+    }
+
+    void select(const Dataset& data, std::size_t slot, const Moment& moment, std::span<std::uint32_t> out) {
+        const std::vector<std::uint32_t>& order = orders_.at(slot);
+        const double c = policy_.competence(moment.progress());
+        const std::size_t available =
+            std::clamp<std::size_t>(std::size_t(std::ceil(c * double(data.size()))), 1, data.size());
+        pool_.assign(order.begin(), order.begin() + std::ptrdiff_t(available));
+        didact::Random random(moment.key(RandomPurpose::curriculum, slot));
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            const std::size_t taken = i % available;
+            std::swap(pool_[taken], pool_[taken + random.below(available - taken)]);
+            out[i] = pool_[taken];
+        }
+    }
+
+    void serialize(Archive& archive) {
+        std::size_t count = orders_.size();
+        archive("count", count);
+        orders_.resize(count);
+        for (auto& order : orders_) archive("order", order);
+    }
+
+    const std::vector<std::vector<std::uint32_t>>& orders() const { return orders_; }
+
+  private:
+    Competence policy_;
+    std::vector<std::vector<std::uint32_t>> orders_;
+    std::vector<std::uint32_t> pool_;
+};
+
+}

@@ -1,0 +1,102 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "didact/data/stream.hpp"
+#include "didact/train/archive.hpp"
+#include "didact/train/engine.hpp"
+
+/// Difficulty metrics: a number for each sample of a data set, larger being harder. Each is a type with
+/// `std::vector<float> operator()(Engine<Model>&, const TaskData&) const`.
+namespace didact::difficulty {
+
+/// The number of tokens (Platanios et al. 2019, arXiv 1903.09848, eq. 3).
+struct Length {
+    std::vector<float> operator()(auto&, const TaskData& data) const {
+        std::vector<float> result(data.train.size());
+        for (std::size_t i = 0; i < result.size(); ++i) result[i] = float(data.train.length(i));
+        return result;
+    }
+    friend bool operator==(const Length&, const Length&) = default;
+};
+
+/// −Σ log p̂(w) over the sample's tokens, p̂ being relative frequencies in the data set itself (Platanios et al. 2019,
+/// eq. 4).
+struct Rarity {
+    std::vector<float> operator()(auto&, const TaskData& data) const {
+        std::unordered_map<std::int32_t, std::size_t> counts;
+        for (std::size_t i = 0; i < data.train.size(); ++i)
+            for (const std::int32_t id : data.train.token_ids(i)) ++counts[id];
+        std::vector<float> result(data.train.size());
+        for (std::size_t i = 0; i < result.size(); ++i) {
+            double sum = 0;
+            for (const std::int32_t id : data.train.token_ids(i))
+                sum -= std::log(double(counts[id]) / double(data.train.tokens()));
+            result[i] = float(sum);
+        }
+        return result;
+    }
+    friend bool operator==(const Rarity&, const Rarity&) = default;
+};
+
+/// The sample's loss under the model as it is when the experience begins, without dropout.
+struct ModelLoss {
+    std::vector<float> operator()(auto& engine, const TaskData& data) const {
+        std::vector<float> result;
+        engine.for_each_batch(data.train, data.task, 64, [&](const Batch& batch) {
+            engine.mean_loss(batch);
+            result.insert(result.end(), engine.losses().begin(),
+                          engine.losses().begin() + std::ptrdiff_t(batch.size()));
+        });
+        return result;
+    }
+    friend bool operator==(const ModelLoss&, const ModelLoss&) = default;
+};
+
+/// The level that the data's author gave: Sample::difficulty.
+struct Given {
+    std::vector<float> operator()(auto&, const TaskData& data) const {
+        std::vector<float> result(data.train.size());
+        for (std::size_t i = 0; i < result.size(); ++i) result[i] = data.train.difficulty(i);
+        return result;
+    }
+    friend bool operator==(const Given&, const Given&) = default;
+};
+
+/// The opposite order of another metric: hard first, the compulsory control of a curriculum.
+template <class Metric>
+struct Reversed {
+    Metric metric = {};
+    std::vector<float> operator()(auto& engine, const TaskData& data) const {
+        std::vector<float> result = metric(engine, data);
+        for (float& x : result) x = -x;
+        return result;
+    }
+    friend bool operator==(const Reversed&, const Reversed&) = default;
+};
+
+/// A random order that stays the same for the whole experience: the control that keeps the pacing and drops the metric.
+struct Random {
+    std::uint64_t seed = 0;
+    std::vector<float> operator()(auto&, const TaskData& data) const {
+        didact::Random random(RandomKey{.seed = seed, .purpose = RandomPurpose::curriculum, .sample = data.task});
+        std::vector<float> result(data.train.size());
+        for (float& x : result) x = float(random.uniform());
+        return result;
+    }
+    friend bool operator==(const Random&, const Random&) = default;
+};
+
+/// Sample numbers from easy to hard; equal difficulties keep the data set's order. Throws where one is not a number.
+inline std::vector<std::uint32_t> easy_to_hard(const std::vector<float>& difficulty, const Dataset& data) {
+    for (std::size_t i = 0; i < difficulty.size(); ++i)
+        require(!std::isnan(difficulty[i]), data.name, ": the difficulty of sample ", i, " is not a number");
+    std::vector<std::uint32_t> order(difficulty.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::uint32_t(i);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return difficulty[a] < difficulty[b]; });
+    return order;
+}
+
+}

@@ -1,0 +1,95 @@
+#pragma once
+#include <optional>
+
+#include "didact/data/stream.hpp"
+#include "didact/policy/curriculum/difficulty.hpp"
+#include "didact/policy/policy.hpp"
+
+namespace didact::curriculum {
+
+/// Staged mastery: the data is cut into `stages` buckets from easy to hard; training begins with the easiest and each
+/// promotion adds the next (baby steps: Spitkovsky et al. 2010). A stage is mastered when the validation metric reaches
+/// `threshold`, or has not risen by `least_gain` for `patience` epochs, or after `longest` epochs. Without validation
+/// data only `longest` promotes.
+template <class Difficulty = difficulty::Length>
+struct Mastery {
+    static constexpr Family family = Family::curriculum;
+    Difficulty difficulty = {};
+    std::size_t stages = 3;
+    double threshold = 0.9;
+    double least_gain = 0.005;
+    std::size_t patience = 1;
+    std::size_t longest = 2;
+
+    template <class Model>
+    class State;
+    friend bool operator==(const Mastery&, const Mastery&) = default;
+};
+
+template <class Difficulty>
+template <class Model>
+class Mastery<Difficulty>::State {
+  public:
+    State(const Mastery& policy, const Model&) : policy_(policy) {
+        require(policy.stages > 0, "curriculum::Mastery: stages is 0");
+        require(policy.longest > 0, "curriculum::Mastery: longest is 0, so no stage would ever end");
+    }
+
+    void experience_began(Engine<Model>& engine, const Experience& experience, const Moment&) {
+        orders_.clear();
+        for (const TaskData& data : experience.tasks)
+            orders_.push_back(difficulty::easy_to_hard(policy_.difficulty(engine, data), data.train));
+        stage_ = epochs_ = stalled_ = 0;
+        best_ = -1e300;
+    }
+
+    void select(const Dataset& data, std::size_t slot, const Moment& moment, std::span<std::uint32_t> out) {
+        const std::vector<std::uint32_t>& order = orders_.at(slot);
+        const std::size_t available = std::max<std::size_t>(1, data.size() * (stage_ + 1) / policy_.stages);
+        pool_.assign(order.begin(), order.begin() + std::ptrdiff_t(available));
+        didact::Random random(moment.key(RandomPurpose::curriculum, slot));
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            const std::size_t taken = i % available;
+            std::swap(pool_[taken], pool_[taken + random.below(available - taken)]);
+            out[i] = pool_[taken];
+        }
+    }
+
+    bool epoch_done(Model&, const Moment&, std::optional<double> validation) {
+        ++epochs_;
+        if (validation) {
+            stalled_ = *validation > best_ + policy_.least_gain ? 0 : stalled_ + 1;
+            best_ = std::max(best_, *validation);
+        }
+        const bool mastered = epochs_ >= policy_.longest || (validation && *validation >= policy_.threshold) ||
+                              (validation && stalled_ >= policy_.patience);
+        if (mastered && stage_ + 1 < policy_.stages) {
+            ++stage_;
+            epochs_ = stalled_ = 0;
+            best_ = -1e300;
+        }
+        return false;
+    }
+
+    void serialize(Archive& archive) {
+        std::size_t count = orders_.size();
+        archive("count", count);
+        orders_.resize(count);
+        for (auto& order : orders_) archive("order", order);
+        archive("stage", stage_);
+        archive("epochs", epochs_);
+        archive("stalled", stalled_);
+        archive("best", best_);
+    }
+
+    std::size_t stage() const { return stage_; }
+
+  private:
+    Mastery policy_;
+    std::vector<std::vector<std::uint32_t>> orders_;
+    std::vector<std::uint32_t> pool_;
+    std::size_t stage_ = 0, epochs_ = 0, stalled_ = 0;
+    double best_ = -1e300;
+};
+
+}

@@ -1,0 +1,53 @@
+#pragma once
+#include "didact/policy/freeze/prefix.hpp"
+#include "didact/train/archive.hpp"
+
+namespace didact::freeze {
+
+/// L2-SP (Li et al. 2018, arXiv 1802.01483, eq. 4): adds α/2 ‖w_S − w⁰‖² + β/2 ‖w_new‖² to the loss, w_S being the
+/// trunk, w⁰ its values at the start of the run and w_new the heads. Everything trains.
+struct L2Sp {
+    static constexpr Family family = Family::freeze;
+    double alpha = 0.01;
+    double beta = 0.01;
+
+    template <class Model>
+    struct State {
+        using S = typename Model::S;
+
+        State(const L2Sp& policy, Model& model) : alpha(S(policy.alpha)), beta(S(policy.beta)) {
+            const auto& store = std::as_const(model.parameters());
+            start.assign(store.values().begin(), store.values().end());
+            refresh(model);
+        }
+        void plan(Model& model, const Moment&) {
+            train_stages(model, [](std::size_t) { return true; });
+            refresh(model);
+        }
+        S penalty(std::size_t i, S w) const { return strength[i] * (w - anchor[i]); }
+
+        void serialize(auto& archive) {
+            archive("start", start);
+            archive("anchor", anchor);
+            archive("strength", strength);
+        }
+
+        /// Lays anchors and strengths out as the gradients are where everything trains: slice by slice.
+        void refresh(Model& model) {
+            const auto& store = model.parameters();
+            anchor.assign(store.values().size(), S(0));
+            strength.assign(store.values().size(), S(0));
+            for (const Parameter& p : store.parameters())
+                for (std::size_t i = p.offset; i < p.offset + p.size(); ++i) {
+                    strength[i] = p.shared ? alpha : beta;
+                    if (p.shared && i < start.size()) anchor[i] = start[i];
+                }
+        }
+
+        S alpha, beta;
+        AlignedVector<S> start, anchor, strength;
+    };
+    friend bool operator==(const L2Sp&, const L2Sp&) = default;
+};
+
+}

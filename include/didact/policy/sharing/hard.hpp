@@ -1,0 +1,48 @@
+#pragma once
+#include <cmath>
+#include <numeric>
+
+#include "didact/core/error.hpp"
+#include "didact/core/random.hpp"
+#include "didact/policy/policy.hpp"
+#include "didact/train/moment.hpp"
+
+namespace didact::sharing {
+
+/// Hard sharing (Caruana 1997): one trunk and a head for each task; the step's loss is the sum of the tasks' mean
+/// losses. Of a step's n samples task k gets the share sizeₖ^exponent / Σ sizeⱼ^exponent: 1 is proportional mixing, 0
+/// equal shares, between them temperature mixing with T = 1 / exponent (Raffel et al. 2020, arXiv 1910.10683,
+/// section 3.5.2). A task that runs out within an epoch begins again.
+struct Hard {
+    static constexpr Family family = Family::sharing;
+    double exponent = 1;
+
+    template <class Model>
+    struct State {
+        State(const Hard& policy, const Model&) : exponent(policy.exponent) {
+            require(exponent >= 0, "sharing::Hard: exponent is ", exponent, ", it must not be negative");
+        }
+
+        /// The largest remainders get what rounding leaves over, so that the counts add up.
+        void mix(std::span<const std::size_t> sizes, const Moment&, std::span<std::size_t> counts) {
+            if (exponent == 1) return;
+            const std::size_t n = std::accumulate(counts.begin(), counts.end(), std::size_t(0));
+            double total = 0;
+            for (const std::size_t size : sizes) total += size ? std::pow(double(size), exponent) : 0;
+            double reached = 0;
+            std::size_t given = 0;
+            for (std::size_t k = 0; k < sizes.size(); ++k) {
+                reached += sizes[k] ? std::pow(double(sizes[k]), exponent) / total * double(n) : 0;
+                const std::size_t until = std::min(n, std::size_t(std::llround(reached)));
+                counts[k] = until - given;
+                given = until;
+            }
+        }
+
+        void serialize(auto& archive) { archive("exponent", exponent); }
+        double exponent;
+    };
+    friend bool operator==(const Hard&, const Hard&) = default;
+};
+
+}
