@@ -38,3 +38,12 @@ target_link_libraries(didact_own INTERFACE didact_warnings)
 if(DIDACT_NATIVE AND DIDACT_HAS_MARCH_NATIVE)
     target_compile_options(didact_own INTERFACE -march=native)
 endif()
+
+# How a user's compiler is called, for checks that call it themselves (`c++ @compile_flags.txt`).
+add_library(didact_user OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/cmake/empty.cpp)
+target_link_libraries(didact_user PRIVATE didact::didact)
+file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/compile_flags.txt CONTENT
+"-std=c++20
+-I$<JOIN:$<TARGET_PROPERTY:didact_user,INCLUDE_DIRECTORIES>,\n-I>
+-D$<JOIN:$<TARGET_PROPERTY:didact_user,COMPILE_DEFINITIONS>,\n-D>
+" TARGET didact_user)

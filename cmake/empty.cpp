@@ -1,0 +1,1 @@
+// A source file for targets that have none of their own.

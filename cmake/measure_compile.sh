@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# What including didact costs a user's compiler: bash cmake/measure_compile.sh [build folder]
+# Prints each cost (processor seconds, best of three) and its ratio to the limit; fails beyond a limit.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+flags=${1:-build/release}/compile_flags.txt
+compiler=${CXX:-c++}
+[ -f "$flags" ] || { echo "$flags is missing; configure first: cmake --preset release" >&2; exit 2; }
+[ -f include/didact/didact.hpp ] || { echo "skipped: there is no include/didact/didact.hpp"; exit 0; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+echo '#include "didact/didact.hpp"' > "$work/umbrella.cpp"
+TIMEFORMAT='%U %S'
+status=0
+
+# measure <name> <limit in seconds> <arguments of the compiler...>
+measure() {
+    local name=$1 limit=$2 best
+    shift 2
+    best=$(for _ in 1 2 3; do
+        { time "$compiler" "@$flags" "$@" 2>"$work/errors" || echo failed; } 2>&1
+    done | awk '/failed/ { exit 1 } { cost = $1 + $2; if (NR == 1 || cost < best) best = cost } END { print best }') || {
+        cat "$work/errors" >&2
+        echo "$name does not compile" >&2
+        status=1
+        return
+    }
+    awk -v name="$name" -v best="$best" -v limit="$limit" 'BEGIN {
+        printf "%-24s %5.2f s, limit %4.1f s, ratio %.2f%s\n", name, best, limit, best / limit, best > limit ? ": TOO SLOW" : ""
+        exit best > limit }' || status=1
+}
+
+measure "umbrella, parsed" 2.5 -fsyntax-only "$work/umbrella.cpp"
+measure "ten lines, built at -O2" 15 -O2 -c tests/consumer/ten_lines.cpp -o "$work/ten_lines.o"
+exit $status

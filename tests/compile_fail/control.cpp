@@ -1,0 +1,3 @@
+#include "didact/core/error.hpp"
+
+void right() { didact::require(true, "a condition that holds"); }

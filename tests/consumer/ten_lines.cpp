@@ -1,0 +1,3 @@
+#include "didact/didact.hpp"
+
+int main() { didact::require(true, "replaced by the README's example"); }

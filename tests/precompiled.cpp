@@ -1,1 +1,0 @@
-// Nothing of its own: the precompiled header of the tests belongs to this file.
