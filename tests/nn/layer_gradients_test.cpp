@@ -1,0 +1,321 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "didact/backend/cpu.hpp"
+
+#include "didact/nn/block.hpp"
+#include "didact/nn/vocabulary_loss.hpp"
+
+using namespace didact;
+
+namespace {
+
+using B = Cpu<double>;
+
+/// One layer as two functions: y from x, and dx and the parameters' gradients from dy.
+struct Layer {
+    ParameterStore<B>& store;
+    std::size_t rows, in, out;
+    std::function<void(Context<B>&, View<double> x, View<double> y)> forward;
+    std::function<void(Context<B>&, View<double> dy, View<double> dx)> backward;
+    bool training = false;
+    double step = 3e-4; ///< of the differences
+};
+
+/// The error of `gradient` against differences of fourth order, relative to the largest slope seen.
+struct Comparison {
+    double difference = 0, largest = 0;
+    void add(double gradient, double slope) {
+        difference = std::max(difference, std::abs(gradient - slope));
+        largest = std::max({largest, std::abs(gradient), std::abs(slope)});
+    }
+    /// Slopes that vanish, as those of attention's key bias, have rounding only.
+    double relative() const { return difference < 1e-9 ? 0 : difference / largest; }
+};
+
+template <class Loss>
+double slope_of(const Loss& loss, double& w, double step) {
+    const double keep = w;
+    const auto at = [&](double offset) {
+        w = keep + offset * step;
+        return loss();
+    };
+    const double slope = (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step);
+    w = keep;
+    return slope;
+}
+
+/// Compares all gradients of Σ cᵢⱼ yᵢⱼ, for random c, with differences.
+void check_gradients(const Layer& layer) {
+    ThreadPool pool(2);
+    Arena arena;
+    Random random(17);
+    ParameterStore<B>& store = layer.store;
+    for (double& w : store.values()) w += 0.3 * random.normal();
+    store.plan();
+    AlignedVector<double> x(layer.rows * layer.in), c(layer.rows * layer.out), y(c.size());
+    for (double& v : x) v = random.normal();
+    for (double& v : c) v = random.normal();
+    const View<double> x_view(x.data(), layer.rows, layer.in), y_view(y.data(), layer.rows, layer.out);
+    const auto loss = [&] {
+        arena.reset();
+        Context<B> context{store, pool, arena, layer.training, 91, 0};
+        layer.forward(context, x_view, y_view);
+        double sum = 0;
+        for (std::size_t i = 0; i < c.size(); ++i) sum += c[i] * y[i];
+        return sum;
+    };
+    const auto gradients = [&](View<double> dx) {
+        std::fill(store.gradients().begin(), store.gradients().end(), 0.0);
+        loss();
+        AlignedVector<double> dy = c;
+        Context<B> context{store, pool, arena, layer.training, 91, 0};
+        layer.backward(context, View<double>(dy.data(), layer.rows, layer.out), dx);
+    };
+    AlignedVector<double> dx(x.size(), 0.0);
+    gradients({});
+    const AlignedVector<double> without_dx(store.gradients().begin(), store.gradients().end());
+    gradients(View<double>(dx.data(), layer.rows, layer.in));
+    CHECK(std::equal(without_dx.begin(), without_dx.end(), store.gradients().begin()));
+
+    for (ParameterId id = 0; id < store.count(); ++id) {
+        const Parameter& p = store[id];
+        Comparison comparison;
+        for (std::size_t k = 0; k < p.size(); k += std::max<std::size_t>(1, p.size() / 12))
+            comparison.add(store.gradients()[p.trainable_offset + k],
+                           slope_of(loss, store.values()[p.offset + k], layer.step));
+        CAPTURE(p.name);
+        CHECK(comparison.relative() < 1e-6);
+    }
+    Comparison comparison;
+    for (std::size_t k = 0; k < x.size(); k += std::max<std::size_t>(1, x.size() / 40))
+        comparison.add(dx[k], slope_of(loss, x[k], layer.step));
+    CHECK(comparison.relative() < 1e-6);
+    CHECK(comparison.largest > 0);
+}
+
+const std::vector<std::int32_t> packed{0, 1, 8, 73, 75};
+constexpr std::size_t packed_tokens = 75;
+const Initializer normal = Initializer::normal(0.4);
+
+template <std::size_t projections>
+nn::Attention<B, nn::NoAdapter, projections> make_attention(ParameterStore<B>& store, std::size_t hidden,
+                                                            nn::WeightLayout layout) {
+    nn::Attention<B, nn::NoAdapter, projections> attention;
+    for (std::size_t i = 0; i < projections; ++i)
+        attention.project[i] =
+            nn::Linear<B>(store, "project." + std::to_string(i), hidden, hidden * 3 / projections, normal, layout);
+    attention.output = nn::Linear<B>(store, "output", hidden, hidden, normal, layout);
+    attention.num_heads = 3;
+    return attention;
+}
+
+template <std::size_t projections>
+void check_attention(bool causal, double dropout) {
+    ParameterStore<B> store(3);
+    auto attention = make_attention<projections>(store, 12, nn::WeightLayout::in_out);
+    attention.causal = causal;
+    attention.dropout = dropout;
+    typename decltype(attention)::Saved saved;
+    check_gradients({store, packed_tokens, 12, 12,
+                     [&](auto& context, auto x, auto y) { attention.forward(context, packed, x, y, saved); },
+                     [&](auto& context, auto dy, auto dx) { attention.backward(context, dy, dx, saved); },
+                     dropout > 0});
+}
+
+template <nn::NormPlace place, std::size_t projections>
+void check_block(bool causal, double dropout) {
+    ParameterStore<B> store(5);
+    nn::Block<B, place, nn::NoAdapter, projections> block;
+    block.attention = make_attention<projections>(store, 9, nn::WeightLayout::out_in);
+    block.attention.causal = causal;
+    block.attention.dropout = dropout;
+    block.attention_norm = nn::LayerNorm<B>(store, "norm1", 9, 1e-5);
+    block.feed_forward.expand = nn::Linear<B>(store, "expand", 9, 14, normal);
+    block.feed_forward.contract = nn::Linear<B>(store, "contract", 14, 9, normal);
+    block.feed_forward_norm = nn::LayerNorm<B>(store, "norm2", 9, 1e-5);
+    block.dropout.p = dropout;
+    typename decltype(block)::Saved saved;
+    check_gradients({store, packed_tokens, 9, 9,
+                     [&](auto& context, auto x, auto y) { block.forward(context, packed, x, y, saved); },
+                     [&](auto& context, auto dy, auto dx) { block.backward(context, dy, dx, saved); }, dropout > 0});
+}
+
+}
+
+TEST_SUITE("property") {
+
+    TEST_CASE("a linear layer's gradients are its slopes in both weight layouts, with and without a bias") {
+        for (const nn::WeightLayout layout : {nn::WeightLayout::out_in, nn::WeightLayout::in_out})
+            for (const bool bias : {true, false}) {
+                ParameterStore<B> store(1);
+                const nn::Linear<B> linear(store, "linear", 7, 5, normal, layout, bias);
+                nn::Linear<B>::Saved saved;
+                check_gradients({store, 11, 7, 5,
+                                 [&](auto& context, auto x, auto y) { linear.forward(context, x, y, saved); },
+                                 [&](auto& context, auto dy, auto dx) { linear.backward(context, dy, dx, saved); }});
+            }
+    }
+
+    TEST_CASE("a linear layer adds to the input gradient when it is told to accumulate") {
+        ParameterStore<B> store(1);
+        const nn::Linear<B> linear(store, "linear", 4, 3, normal);
+        store.plan();
+        ThreadPool pool(1);
+        Arena arena;
+        Context<B> context{store, pool, arena};
+        std::vector<double> x(8, 1.0), y(6), dy{1, -2, 3, 0.5, 4, -1}, written(8, 7.0), added(8, 7.0);
+        nn::Linear<B>::Saved saved;
+        linear.forward(context, View<double>(x.data(), 2, 4), View<double>(y.data(), 2, 3), saved);
+        linear.backward(context, View<double>(dy.data(), 2, 3), View<double>(written.data(), 2, 4), saved);
+        linear.backward(context, View<double>(dy.data(), 2, 3), View<double>(added.data(), 2, 4), saved, true);
+        for (std::size_t i = 0; i < 8; ++i) CHECK(added[i] == doctest::Approx(written[i] + 7).epsilon(1e-14));
+    }
+
+    TEST_CASE("a layer norm's gradients are its slopes") {
+        for (const std::size_t size : {2u, 9u, 64u, 130u}) {
+            ParameterStore<B> store(2);
+            const nn::LayerNorm<B> norm(store, "norm", size, 1e-5);
+            nn::LayerNorm<B>::Saved saved;
+            check_gradients({store, 6, size, size,
+                             [&](auto& context, auto x, auto y) { norm.forward(context, x, y, saved); },
+                             [&](auto& context, auto dy, auto dx) { norm.backward(context, dy, dx, saved); }});
+        }
+    }
+
+    TEST_CASE("a dropout layer's gradient goes through the mask of its forward pass") {
+        for (const bool training : {false, true}) {
+            ParameterStore<B> store(2);
+            const nn::Dropout<B> dropout{0.4};
+            nn::Dropout<B>::Saved saved;
+            check_gradients({store, 9, 13, 13,
+                             [&](auto& context, auto x, auto y) {
+                                 copy(context, x, y);
+                                 dropout.forward(context, y, saved);
+                             },
+                             [&](auto& context, auto dy, auto dx) {
+                                 if (!dx.empty()) dropout.backward(context, dy, dx, saved);
+                             },
+                             training});
+        }
+    }
+
+    TEST_CASE("a feed-forward layer's gradients are its slopes under every activation") {
+        for (const Activation activation :
+             {Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::tanh}) {
+            ParameterStore<B> store(4);
+            nn::FeedForward<B, nn::NoAdapter> feed_forward;
+            feed_forward.expand = nn::Linear<B>(store, "expand", 6, 17, normal);
+            feed_forward.contract = nn::Linear<B>(store, "contract", 17, 6, normal);
+            feed_forward.activation = activation;
+            nn::FeedForward<B, nn::NoAdapter>::Saved saved;
+            // ReLU has kinks, which a smaller step is less likely to cross.
+            check_gradients({store, 10, 6, 6,
+                             [&](auto& context, auto x, auto y) { feed_forward.forward(context, x, y, saved); },
+                             [&](auto& context, auto dy, auto dx) { feed_forward.backward(context, dy, dx, saved); },
+                             false, activation == Activation::relu ? 1e-6 : 3e-4});
+        }
+    }
+
+    TEST_CASE("attention's gradients are its slopes, with separate and joined projections, causal or not") {
+        for (const bool causal : {false, true})
+            for (const double dropout : {0.0, 0.3}) {
+                CAPTURE(causal);
+                CAPTURE(dropout);
+                check_attention<1>(causal, dropout);
+                check_attention<3>(causal, dropout);
+            }
+    }
+
+    TEST_CASE("a block's gradients are its slopes, with norms before or after the sub-layers") {
+        for (const double dropout : {0.0, 0.2}) {
+            CAPTURE(dropout);
+            check_block<nn::NormPlace::post, 3>(false, dropout);
+            check_block<nn::NormPlace::pre, 1>(true, dropout);
+        }
+    }
+
+    TEST_CASE("the vocabulary loss has the slopes of a cross-entropy over all logits, in several blocks of rows") {
+        for (const std::size_t vocabulary : {11u, 70000u})
+            for (const bool bias : {true, false}) {
+                ParameterStore<B> store(6);
+                nn::VocabularyLoss<B> loss;
+                loss.table = store.add_matrix("table", vocabulary, 3, normal);
+                if (bias) loss.bias = store.add_vector("bias", vocabulary, normal);
+                constexpr std::size_t rows = 37;
+                if (vocabulary > 11) CHECK(loss.block_rows(vocabulary) < rows);
+                std::vector<std::int32_t> labels(rows);
+                Random random(8);
+                for (std::int32_t& label : labels) label = std::int32_t(random.below(vocabulary));
+                nn::VocabularyLoss<B>::Saved saved;
+                std::vector<double> weights;
+                check_gradients({store, rows, 3, 1,
+                                 [&](auto& context, auto x, auto y) {
+                                     loss.forward(context, x, labels, saved);
+                                     std::copy(saved.losses.begin(), saved.losses.end(), y.data);
+                                 },
+                                 [&](auto& context, auto dy, auto dx) {
+                                     weights.assign(dy.data, dy.data + rows);
+                                     loss.backward(context, labels, weights, dx, saved);
+                                 }});
+            }
+    }
+}
+
+TEST_SUITE("unit") {
+
+    TEST_CASE("dropout layers of one pass draw different masks and count their places") {
+        ParameterStore<B> store(2);
+        ThreadPool pool(1);
+        Arena arena;
+        Context<B> context{store, pool, arena, true, 12, 0};
+        const nn::Dropout<B> dropout{0.5};
+        std::vector<double> a(400, 1.0), b(400, 1.0), again(400, 1.0);
+        nn::Dropout<B>::Saved saved;
+        dropout.forward(context, View<double>(a.data(), 4, 100), saved);
+        dropout.forward(context, View<double>(b.data(), 4, 100), saved);
+        CHECK(context.dropout_site == 2);
+        CHECK(a != b);
+        context.dropout_site = 0;
+        dropout.forward(context, View<double>(again.data(), 4, 100), saved);
+        CHECK(again == a);
+    }
+
+    TEST_CASE("dropout is the identity in evaluation") {
+        ParameterStore<B> store(2);
+        ThreadPool pool(1);
+        Arena arena;
+        Context<B> context{store, pool, arena, false, 12, 0};
+        std::vector<double> x{1, 2, 3};
+        nn::Dropout<B>::Saved saved;
+        nn::Dropout<B>{0.5}.forward(context, View<double>(x.data(), 1, 3), saved);
+        CHECK(x == std::vector<double>{1, 2, 3});
+        CHECK(saved.mask.empty());
+    }
+
+    TEST_CASE("a frozen weight gets no gradient while the layer's bias and input do") {
+        ParameterStore<B> store(1);
+        const nn::Linear<B> linear(store, "linear", 4, 3, normal);
+        store.set_trainable(linear.weight, false);
+        store.plan();
+        CHECK(store.gradient(linear.weight).empty());
+        ThreadPool pool(1);
+        Arena arena;
+        Context<B> context{store, pool, arena};
+        std::vector<double> x(8, 1.0), y(6), dy{1, -2, 3, 0.5, 4, -1}, dx(8, 0.0);
+        nn::Linear<B>::Saved saved;
+        linear.forward(context, View<double>(x.data(), 2, 4), View<double>(y.data(), 2, 3), saved);
+        linear.backward(context, View<double>(dy.data(), 2, 3), View<double>(dx.data(), 2, 4), saved);
+        CHECK(store.gradient(linear.bias)(0, 0) == 1.5);
+        CHECK(store.gradient(linear.bias)(0, 1) == 2.0);
+        CHECK(store.gradient(linear.bias)(0, 2) == 2.0);
+        CHECK(dx[0] == doctest::Approx(dy[0] * std::as_const(store).value(linear.weight)(0, 0) +
+                                       dy[1] * std::as_const(store).value(linear.weight)(1, 0) +
+                                       dy[2] * std::as_const(store).value(linear.weight)(2, 0)));
+    }
+}
