@@ -205,6 +205,14 @@ class ParameterStore {
 
     std::uint64_t seed() const { return seed_; }
 
+    /// One line a parameter: name and shape. What two models must share for one to read the other's state.
+    std::string description() const {
+        std::string text;
+        for (const Parameter& p : parameters_)
+            text += p.name + " (" + std::to_string(p.rows) + ", " + std::to_string(p.cols) + ")\n";
+        return text;
+    }
+
   private:
     static std::size_t padded(std::size_t size) { return (size + padding - 1) / padding * padding; }
 

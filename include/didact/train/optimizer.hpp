@@ -19,6 +19,14 @@ struct AdamW {
     template <class S>
     class State;
 
+    static std::string name() { return "adamw"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("learning_rate", policy.learning_rate);
+        visit("beta1", policy.beta1);
+        visit("beta2", policy.beta2);
+        visit("epsilon", policy.epsilon);
+        visit("weight_decay", policy.weight_decay);
+    }
     friend bool operator==(const AdamW&, const AdamW&) = default;
 };
 
@@ -85,6 +93,13 @@ struct Sgd {
     template <class S>
     class State;
 
+    static std::string name() { return "sgd"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("learning_rate", policy.learning_rate);
+        visit("momentum", policy.momentum);
+        visit("nesterov", policy.nesterov);
+        visit("weight_decay", policy.weight_decay);
+    }
     friend bool operator==(const Sgd&, const Sgd&) = default;
 };
 

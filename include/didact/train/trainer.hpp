@@ -112,9 +112,11 @@ class Trainer {
         require(!stream.empty(), "there is nothing to train on: the stream has no experience");
         for (const Experience& experience : stream) {
             require(experience.train_size() > 0, "experience '", experience.name, "' has no training samples");
-            for (const TaskData& data : experience.tasks)
+            for (const TaskData& data : experience.tasks) {
                 require(data.task < model_.tasks(), "experience '", experience.name, "' has data for task ", data.task,
                         ", the model has ", model_.tasks(), " heads");
+                if (data.masking) data.masking->check("experience '" + experience.name + "'");
+            }
         }
         if (options.threads != options_.threads) engine_ = std::make_unique<Engine<Model>>(model_, options.threads);
         options_ = options;

@@ -8,6 +8,7 @@ namespace didact::arch {
 struct Gpt2 {
     static constexpr const char* model_type = "gpt2";
     static constexpr const char* base_prefix = "transformer.";
+    static constexpr const char* class_prefix = "GPT2";
     static constexpr nn::NormPlace norm_place = nn::NormPlace::pre;
     static constexpr bool causal = true;
     static constexpr std::size_t projections = 1;

@@ -16,6 +16,11 @@ struct AveragedGem {
 
     template <class Model>
     class State;
+    static std::string name() { return "averaged_gem"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("capacity", policy.capacity);
+        visit("batch_size", policy.batch_size);
+    }
     friend bool operator==(const AveragedGem&, const AveragedGem&) = default;
 };
 

@@ -15,6 +15,11 @@ struct Replay {
 
     template <class Model>
     class State;
+    static std::string name() { return "replay"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("capacity", policy.capacity);
+        visit("batch_size", policy.batch_size);
+    }
     friend bool operator==(const Replay&, const Replay&) = default;
 };
 

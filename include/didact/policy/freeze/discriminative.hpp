@@ -29,6 +29,8 @@ struct Discriminative {
         void serialize(auto& archive) { archive("decay", decay); }
         double decay;
     };
+    static std::string name() { return "discriminative"; }
+    static void fields(auto& policy, const auto& visit) { visit("decay", policy.decay); }
     friend bool operator==(const Discriminative&, const Discriminative&) = default;
 };
 

@@ -40,6 +40,8 @@ struct Pcgrad {
             }
         }
     };
+    static std::string name() { return "pcgrad"; }
+    static void fields(auto&, const auto&) {}
     friend bool operator==(const Pcgrad&, const Pcgrad&) = default;
 };
 
