@@ -61,10 +61,11 @@ struct TrainableLayout {
     std::vector<Slice> slices;
     std::size_t size = 0;
 
-    /// `values`, laid out as `before`, in this layout; zeros where a parameter was not trainable before.
+    /// `values`, laid out as `before` or empty, in this layout; zeros where there was none.
     template <class T>
     AlignedVector<T> carry_over(const TrainableLayout& before, const AlignedVector<T>& values) const {
         AlignedVector<T> result(size, T(0));
+        if (values.empty()) return result;
         std::size_t b = 0;
         for (const Slice& slice : slices) {
             while (b < before.slices.size() && before.slices[b].id < slice.id) ++b;
@@ -249,6 +250,24 @@ class ParameterStore {
     TrainableLayout layout_;
     std::vector<TrainableSegment> segments_;
     bool planned_ = false;
+};
+
+/// Puts back, when it goes out of scope, what of a store trains and how fast.
+template <Backend B>
+class KeepTrainable {
+  public:
+    explicit KeepTrainable(ParameterStore<B>& store)
+        : store_(store), kept_(store.parameters().begin(), store.parameters().end()) {}
+    KeepTrainable(const KeepTrainable&) = delete;
+    KeepTrainable& operator=(const KeepTrainable&) = delete;
+    ~KeepTrainable() {
+        for (ParameterId id = 0; id < kept_.size(); ++id)
+            store_.set_trainable(id, kept_[id].trainable, kept_[id].learning_rate_multiple);
+    }
+
+  private:
+    ParameterStore<B>& store_;
+    std::vector<Parameter> kept_;
 };
 
 }

@@ -24,7 +24,8 @@ class Trainer {
     using Set = PolicySet<Model, Policies...>;
 
     explicit Trainer(Model& model, const Policies&... policies)
-        : model_(model), engine_(std::make_unique<Engine<Model>>(model)), policies_(model, policies...) {}
+        : model_(model), keep_trainable_(model.parameters()), engine_(std::make_unique<Engine<Model>>(model)),
+          policies_(model, policies...) {}
 
     Engine<Model>& engine() { return *engine_; }
     Set& policies() { return policies_; }
@@ -364,6 +365,7 @@ class Trainer {
     };
 
     Model& model_;
+    KeepTrainable<B> keep_trainable_; ///< what a freeze policy changes ends with the trainer
     std::unique_ptr<Engine<Model>> engine_;
     Set policies_;
     TrainingOptions options_;
