@@ -110,7 +110,7 @@ inline Interval bootstrap_bca(std::span<const double> values, double confidence 
     std::vector<double> means = bootstrap_means(values, options);
     std::ranges::sort(means);
 
-    const auto [first, last] = std::ranges::equal_range(means, m);
+    const auto [first, last] = std::equal_range(means.begin(), means.end(), m);
     const double below = double(first - means.begin()) + double(last - first) / 2;
     const double z0 = normal_quantile(below / double(means.size()));
 
