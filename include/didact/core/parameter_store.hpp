@@ -101,6 +101,7 @@ class ParameterStore {
         parameters_.push_back(std::move(parameter));
         initialize(parameters_.back(), initializer);
         planned_ = false;
+        ++revision_;
         return id;
     }
 
@@ -129,6 +130,7 @@ class ParameterStore {
         parameters_[id].trainable = trainable;
         parameters_[id].learning_rate_multiple = learning_rate_multiple;
         planned_ = false;
+        ++revision_;
     }
 
     /// Lays out the gradients for the parameters that train, zeroed. Returns the layout before.
@@ -157,6 +159,8 @@ class ParameterStore {
         return before;
     }
     bool planned() const { return planned_; }
+    /// Counts the changes of which parameters there are and which of them train.
+    std::uint64_t revision() const { return revision_; }
 
     const TrainableLayout& layout() const { return layout_; }
     std::span<const TrainableSegment> segments() const { return segments_; }
@@ -250,6 +254,7 @@ class ParameterStore {
     TrainableLayout layout_;
     std::vector<TrainableSegment> segments_;
     bool planned_ = false;
+    std::uint64_t revision_ = 0;
 };
 
 /// Puts back, when it goes out of scope, what of a store trains and how fast.

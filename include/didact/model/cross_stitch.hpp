@@ -62,10 +62,7 @@ class CrossStitch {
                                         : columns_[0].stage_of(name);
     }
     std::size_t first_trainable_stage(const ParameterStore<B>& store) const {
-        std::size_t first = stages() + 1;
-        for (const Parameter& p : store.parameters())
-            if (p.trainable && p.shared) first = std::min(first, stage_of(p.name));
-        return first;
+        return first_trainable_.of(*this, store);
     }
 
     template <class Call>
@@ -148,6 +145,7 @@ class CrossStitch {
     CrossStitchConfig config_;
     std::vector<Trunk> columns_;
     std::vector<ParameterId> stitches_;
+    FirstTrainableStage first_trainable_;
 };
 
 }

@@ -4,6 +4,7 @@
 
 #include "didact/data/batch.hpp"
 #include "didact/model/arch/arch.hpp"
+#include "didact/model/first_trainable_stage.hpp"
 
 namespace didact {
 
@@ -101,10 +102,7 @@ class Transformer {
 
     /// The lowest stage with a parameter that trains, or stages() + 1 where none does. Backward ends there.
     std::size_t first_trainable_stage(const ParameterStore<B>& store) const {
-        std::size_t first = stages() + 1;
-        for (const Parameter& p : store.parameters())
-            if (p.trainable && p.shared) first = std::min(first, stage_of(p.name));
-        return first;
+        return first_trainable_.of(*this, store);
     }
 
     std::vector<Block>& blocks() { return blocks_; }
@@ -242,6 +240,7 @@ class Transformer {
     ParameterId token_embedding_ = no_parameter, position_embedding_ = no_parameter, type_embedding_ = no_parameter;
     nn::LayerNorm<B> embedding_norm_, final_norm_;
     std::vector<Block> blocks_;
+    FirstTrainableStage first_trainable_;
 };
 
 }
