@@ -56,7 +56,7 @@ ModelConfig read_config(const std::filesystem::path& folder) {
 }
 
 struct LoadOptions {
-    bool fresh_heads = false; ///< leave heads as they were made, whatever the folder holds
+    bool fresh_heads = false; ///< heads start as they were made, whatever the folder holds; only poolers are read
 };
 
 /// What loading left undone, for the user to see.
@@ -79,7 +79,7 @@ LoadReport load_weights(Model& model, const std::filesystem::path& folder, const
     std::vector<std::pair<ParameterId, std::string>> plan;
     for (ParameterId id = 0; id < store.count(); ++id) {
         const Parameter& p = store[id];
-        if (!p.shared && options.fresh_heads) continue;
+        if (!p.shared && options.fresh_heads && p.name.find("pooler.") == std::string::npos) continue;
         std::optional<std::string> found;
         for (const std::string& name : names_in_checkpoint(p.name, A::base_prefix))
             if (!found && weights.contains(name)) found = name;

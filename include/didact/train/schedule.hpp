@@ -69,7 +69,7 @@ struct SlantedTriangular {
         const double p = k < cut ? k / cut : 1 - (k - cut) / (cut * (1 / cut_fraction - 1));
         return (1 + std::max(0.0, p) * (ratio - 1)) / ratio;
     }
-    static std::string name() { return "slanted_triangular"; }
+    static std::string name() { return "slanted-triangular"; }
     static void fields(auto& policy, const auto& visit) {
         visit("cut_fraction", policy.cut_fraction);
         visit("ratio", policy.ratio);

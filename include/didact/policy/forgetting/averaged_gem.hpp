@@ -16,7 +16,7 @@ struct AveragedGem {
 
     template <class Model>
     class State;
-    static std::string name() { return "averaged_gem"; }
+    static std::string name() { return "averaged-gem"; }
     static void fields(auto& policy, const auto& visit) {
         visit("capacity", policy.capacity);
         visit("batch_size", policy.batch_size);

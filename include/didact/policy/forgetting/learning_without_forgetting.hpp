@@ -19,7 +19,7 @@ struct LearningWithoutForgetting {
 
     template <class Model>
     class State;
-    static std::string name() { return "learning_without_forgetting"; }
+    static std::string name() { return "learning-without-forgetting"; }
     static void fields(auto& policy, const auto& visit) {
         visit("strength", policy.strength);
         visit("temperature", policy.temperature);

@@ -17,7 +17,7 @@ struct OnlineEwc {
 
     template <class Model>
     class State;
-    static std::string name() { return "online_ewc"; }
+    static std::string name() { return "online-ewc"; }
     static void fields(auto& policy, const auto& visit) {
         visit("strength", policy.strength);
         visit("decay", policy.decay);

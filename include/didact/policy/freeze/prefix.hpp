@@ -75,7 +75,7 @@ struct AllButHead {
             train_stages(model, [](std::size_t) { return false; });
         }
     };
-    static std::string name() { return "head_only"; }
+    static std::string name() { return "all-but-head"; }
     static void fields(auto& policy, const auto& visit) { visit("dropout", policy.dropout); }
     friend bool operator==(const AllButHead&, const AllButHead&) = default;
 };

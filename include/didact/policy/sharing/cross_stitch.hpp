@@ -25,7 +25,7 @@ struct CrossStitch {
                     " tasks and ", model.trunk().num_columns(), " columns");
         }
     };
-    static std::string name() { return "cross_stitch"; }
+    static std::string name() { return "cross-stitch"; }
     static void fields(auto&, const auto&) {}
     friend bool operator==(const CrossStitch&, const CrossStitch&) = default;
 };

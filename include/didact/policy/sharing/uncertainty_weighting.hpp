@@ -21,7 +21,7 @@ struct UncertaintyWeighting {
 
     template <class Model>
     class State;
-    static std::string name() { return "uncertainty_weighting"; }
+    static std::string name() { return "uncertainty-weighting"; }
     static void fields(auto& policy, const auto& visit) {
         visit("factor", policy.factor);
         visit("initial", policy.initial);
