@@ -74,6 +74,7 @@ class Trainer {
         archive("moment.step", moment_.step);
         archive("moment.step_of_run", moment_.step_of_run);
         archive("cursor", cursor_);
+        archive("sampler", sampler_);
         archive("result", result_);
         archive("best", best_);
         ParameterStore<B>& store = model_.parameters();
@@ -122,6 +123,7 @@ class Trainer {
             moment_ = {};
             cursor_ = {};
             best_ = {};
+            sampler_ = {};
             result_ = {};
             result_.matrix.assign((stream.size() + 1) * stream.size(), std::numeric_limits<double>::quiet_NaN());
         }
