@@ -24,6 +24,9 @@ class PrefixCache {
         clear();
         stage_ = stage;
     }
+    /// True where the states kept went through a stage that trains when `first_trainable` is the first one.
+    bool went_through(std::size_t first_trainable) const { return !blocks_.empty() && stage_ > first_trainable; }
+
     void clear() {
         places_.clear();
         blocks_.clear();

@@ -71,10 +71,12 @@ template <class T>
 concept Observe = requires(T s, const Batch& batch, std::span<const float> losses, const Moment& moment) {
     { s.observe(batch, losses, moment) } -> std::same_as<void>;
 };
-/// sharing: the weight of each group's mean loss; `weights` comes in with the groups' own.
+/// sharing: the weight of each group's mean loss, known as group.loss; `weights` comes in with the groups' own. A step
+/// need not have a group of every task, and may have several of one (rehearsal).
 template <class T>
-concept WeighLosses = requires(T s, std::span<const double> losses, std::span<double> weights, const Moment& moment) {
-    { s.weigh_losses(losses, weights, moment) } -> std::same_as<void>;
+concept WeighLosses = requires(T s, std::span<const StepGroup> groups, std::span<double> weights,
+                               const Moment& moment) {
+    { s.weigh_losses(groups, weights, moment) } -> std::same_as<void>;
 };
 /// forgetting: add the gradient of a distillation loss, times `scale`, to the heads and to dhidden; returns the loss.
 template <class T, class M>
@@ -169,7 +171,7 @@ consteval bool check_hooks() {
         "Moment&)`");
     static_assert(
         requires { &P::weigh_losses; } || hooks::WeighLosses<State>,
-        "didact: State::weigh_losses must be `void weigh_losses(std::span<const double> losses, "
+        "didact: State::weigh_losses must be `void weigh_losses(std::span<const StepGroup>, "
         "std::span<double> weights, const Moment&)`; see policy/sharing/uncertainty_weighting.hpp");
     static_assert(
         requires { &P::distil; } || hooks::Distil<State, M>,

@@ -39,6 +39,7 @@ class Engine {
         if constexpr (requires { trunk.frozen_dropout; }) {
             const std::size_t stage = std::min(trunk.first_trainable_stage(parameters()), trunk.stages());
             const bool random = trunk.frozen_dropout && context.training;
+            if (cache_prefix_ && prefix_cache_.went_through(stage)) prefix_cache_.clear();
             if (stage > 1 && cache_prefix_ && !random && !batch.random_inputs) {
                 prefix_cache_.begin(stage);
                 const View<S> input = context.scratch(batch.tokens(), trunk.output_size());

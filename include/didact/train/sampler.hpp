@@ -7,8 +7,8 @@
 namespace didact {
 
 /// Fills the steps of an epoch. Without a curriculum every epoch is a random permutation of each task's samples;
-/// several tasks share a step in proportion to their sizes unless the sharing policy mixes them otherwise. All of it is
-/// a function of the moment, so nothing needs to be saved.
+/// several tasks share a step in proportion to their sizes unless the sharing policy mixes them otherwise. Orders are a
+/// function of the moment; how far each task has come in its own is saved.
 class Sampler {
   public:
     void begin_epoch(const Experience& experience, const Moment& moment) {
@@ -30,13 +30,19 @@ class Sampler {
     void fill(const Experience& experience, const Moment& moment, std::size_t step_of_epoch,
               const TrainingOptions& options, Policies& policies, StepBatches& step) {
         const std::size_t per_step = options.batch_size * options.accumulation;
+        if (step_of_epoch == 0) {
+            planned_.assign(experience.tasks.size(), 0);
+            drawn_.assign(experience.tasks.size(), 0);
+        }
         share(experience, moment, step_of_epoch, per_step, policies);
         step.clear();
         for (std::size_t slot = 0; slot < counts_.size(); ++slot) {
             if (counts_[slot] == 0) continue;
             const TaskData& data = experience.tasks[slot];
+            require(!data.train.empty(), "experience '", experience.name, "': the sharing policy asks task ", data.task,
+                    " for ", counts_[slot], " samples, it has none");
             chosen_.resize(counts_[slot]);
-            choose(data.train, slot, moment, step_of_epoch, per_step, policies);
+            choose(data.train, slot, moment, policies);
             weights_.assign(chosen_.size(), 1.0f);
             if constexpr (hooks::WeighSamples<std::remove_reference_t<decltype(policies.curriculum)>>)
                 policies.curriculum.weigh_samples(data.train, slot, moment, chosen_, weights_);
@@ -51,6 +57,12 @@ class Sampler {
         }
     }
 
+    void serialize(Archive& archive) {
+        archive("planned", planned_);
+        archive("drawn", drawn_);
+        if (archive.reading()) epoch_ = ~std::size_t(0);
+    }
+
   private:
     /// How many samples each task gives to this step.
     template <class Policies>
@@ -60,35 +72,30 @@ class Sampler {
         const std::size_t begin = step_of_epoch * per_step;
         const std::size_t size = std::min(per_step, total > begin ? total - begin : per_step);
         sizes_.resize(tasks);
-        counts_.resize(tasks);
-        std::size_t given = 0;
-        for (std::size_t slot = 0; slot < tasks; ++slot) {
-            sizes_[slot] = experience.tasks[slot].train.size();
-            // The difference of two cumulative shares, so that an epoch gives each task exactly its size.
-            counts_[slot] = (begin + size) * sizes_[slot] / total - begin * sizes_[slot] / total;
-            given += counts_[slot];
-        }
-        for (std::size_t slot = 0; given < size && slot < tasks; slot = (slot + 1) % tasks) {
-            if (sizes_[slot] == 0) continue;
-            ++counts_[slot];
-            ++given;
+        counts_.assign(tasks, 0);
+        for (std::size_t slot = 0; slot < tasks; ++slot) sizes_[slot] = experience.tasks[slot].train.size();
+        // Each sample goes to the task that is furthest behind its share, so that an epoch gives each exactly its size.
+        for (std::size_t n = begin + 1; n <= begin + size; ++n) {
+            std::size_t behind = 0;
+            double most = -1e300;
+            for (std::size_t slot = 0; slot < tasks; ++slot) {
+                const double deficit = double(n) * double(sizes_[slot]) / double(total) - double(planned_[slot]);
+                if (sizes_[slot] > 0 && deficit > most) behind = slot, most = deficit;
+            }
+            ++planned_[behind];
+            ++counts_[behind];
         }
         if constexpr (hooks::Mix<std::remove_reference_t<decltype(policies.sharing)>>)
             policies.sharing.mix(sizes_, moment, counts_);
     }
 
     template <class Policies>
-    void choose(const Dataset& data, std::size_t slot, const Moment& moment, std::size_t step_of_epoch,
-                std::size_t per_step, Policies& policies) {
+    void choose(const Dataset& data, std::size_t slot, const Moment& moment, Policies& policies) {
         if constexpr (hooks::Select<std::remove_reference_t<decltype(policies.curriculum)>>) {
             policies.curriculum.select(data, slot, moment, chosen_);
-        } else if (orders_.size() == 1) {
-            for (std::size_t i = 0; i < chosen_.size(); ++i)
-                chosen_[i] = orders_[slot][(step_of_epoch * per_step + i) % data.size()];
         } else {
-            // Tasks with uneven shares each walk through their own permutation, beginning again where it ends.
-            const std::size_t begin = step_of_epoch * counts_[slot];
-            for (std::size_t i = 0; i < chosen_.size(); ++i) chosen_[i] = orders_[slot][(begin + i) % data.size()];
+            // A task that has come to the end of its permutation begins it again.
+            for (std::uint32_t& chosen : chosen_) chosen = orders_[slot][drawn_[slot]++ % data.size()];
         }
     }
 
@@ -96,6 +103,7 @@ class Sampler {
     std::vector<std::uint32_t> chosen_;
     std::vector<float> weights_;
     std::vector<std::size_t> sizes_, counts_;
+    std::vector<std::size_t> planned_, drawn_; ///< of each task in this epoch: in proportion to sizes; in fact
     std::size_t epoch_ = ~std::size_t(0), experience_ = ~std::size_t(0);
     std::uint64_t seed_ = 0;
 };

@@ -75,6 +75,7 @@ class Trainer {
         archive("moment.step", moment_.step);
         archive("moment.step_of_run", moment_.step_of_run);
         archive("cursor", cursor_);
+        archive("sampler", sampler_);
         archive("result", result_);
         archive("best", best_);
         ParameterStore<B>& store = model_.parameters();
@@ -125,6 +126,7 @@ class Trainer {
             moment_ = {};
             cursor_ = {};
             best_ = {};
+            sampler_ = {};
             result_ = {};
             result_.matrix.assign((stream.size() + 1) * stream.size(), std::numeric_limits<double>::quiet_NaN());
         }
@@ -212,7 +214,6 @@ class Trainer {
     /// Losses first, then weights: what a policy that weighs losses needs. The groups are run forward once more in the
     /// gradient pass, with the same dropout.
     void weigh(std::span<StepGroup> groups) {
-        group_losses_.assign(groups.size(), 0.0);
         group_weights_.resize(groups.size());
         for (std::size_t k = 0; k < groups.size(); ++k) {
             for (std::size_t i = 0; i < groups[k].used; ++i) {
@@ -220,12 +221,12 @@ class Trainer {
                 engine_->arena().reset();
                 Context<B> context = engine_->context(true, dropout_key(batch));
                 engine_->forward(context, batch, engine_->saved(), false);
-                group_losses_[k] += model_.loss(context, batch, engine_->saved(), engine_->losses_for(batch));
+                groups[k].loss += model_.loss(context, batch, engine_->saved(), engine_->losses_for(batch));
             }
-            if (groups[k].units > 0) group_losses_[k] /= groups[k].units;
+            if (groups[k].units > 0) groups[k].loss /= groups[k].units;
             group_weights_[k] = groups[k].weight;
         }
-        policies_.sharing.weigh_losses(group_losses_, group_weights_, moment_);
+        policies_.sharing.weigh_losses(groups, group_weights_, moment_);
         for (std::size_t k = 0; k < groups.size(); ++k) groups[k].weight = group_weights_[k];
     }
 
@@ -376,7 +377,7 @@ class Trainer {
     StepBatches batches_;
     Sampler sampler_;
     GradientRows<Model> combined_;
-    std::vector<double> group_losses_, group_weights_;
+    std::vector<double> group_weights_;
     std::chrono::steady_clock::time_point started_;
     bool restored_ = false;
 };

@@ -6,8 +6,8 @@
 namespace didact::curriculum {
 
 /// Competence-based pacing (Platanios et al. 2019, arXiv 1903.09848, eq. 6 and 8): step t draws uniformly, without
-/// replacement within the step, from the easiest share c(t) of the data, c(t) = min(1, (t (1 − c₀ᵖ) / T + c₀ᵖ)^(1/p)).
-/// p = 1 is linear pacing, p = 2 the square root. T is `duration` of the experience's steps.
+/// replacement within the step, from the easiest share c(t) of the data (one sample at least), c(t) = min(1, (t (1 −
+/// c₀ᵖ) / T + c₀ᵖ)^(1/p)). p = 1 is linear pacing, p = 2 the square root. T is `duration` of the experience's steps.
 template <class Difficulty = difficulty::Length>
 struct Competence {
     static constexpr Family family = Family::curriculum;
@@ -53,8 +53,9 @@ class Competence<Difficulty>::State {
     void select(const Dataset& data, std::size_t slot, const Moment& moment, std::span<std::uint32_t> out) {
         const std::vector<std::uint32_t>& order = orders_.at(slot);
         const double c = policy_.competence(moment.progress());
+        // Sample number r of the order has a share of (r + 1) / size at or below it; the slack is for rounding of c.
         const std::size_t available =
-            std::clamp<std::size_t>(std::size_t(std::ceil(c * double(data.size()))), 1, data.size());
+            std::clamp<std::size_t>(std::size_t(c * double(data.size()) + 1e-9), 1, data.size());
         pool_.assign(order.begin(), order.begin() + std::ptrdiff_t(available));
         didact::Random random(moment.key(RandomPurpose::curriculum, slot));
         for (std::size_t i = 0; i < out.size(); ++i) {

@@ -6,6 +6,7 @@
 #include "didact/policy/policy.hpp"
 #include "didact/train/archive.hpp"
 #include "didact/train/moment.hpp"
+#include "didact/train/step.hpp"
 
 namespace didact::sharing {
 
@@ -37,24 +38,33 @@ class UncertaintyWeighting::State {
         require(policy.learning_rate >= 0, "sharing::UncertaintyWeighting: learning_rate is negative");
     }
 
-    void weigh_losses(std::span<const double> losses, std::span<double> weights, const Moment&) {
-        if (log_variances_.size() < losses.size()) {
-            log_variances_.resize(losses.size(), policy_.initial);
-            first_.resize(losses.size(), 0.0);
-            second_.resize(losses.size(), 0.0);
+    /// A task without samples in this step keeps its s; groups of one task share it.
+    void weigh_losses(std::span<const StepGroup> groups, std::span<double> weights, const Moment&) {
+        for (std::size_t k = 0; k < groups.size(); ++k) {
+            const std::size_t task = groups[k].task;
+            require(groups[k].loss >= 0, "sharing::UncertaintyWeighting: the loss of task ", task, " is ",
+                    groups[k].loss, ", the method needs losses that are not negative");
+            if (log_variances_.size() <= task) log_variances_.resize(task + 1, policy_.initial);
+            weights[k] *= policy_.factor * std::exp(-log_variances_[task]);
         }
-        ++steps_;
-        for (std::size_t k = 0; k < losses.size(); ++k) {
-            require(losses[k] >= 0, "sharing::UncertaintyWeighting: the loss of task ", k, " is ", losses[k],
-                    ", the method needs losses that are not negative");
-            const double precision = policy_.factor * std::exp(-log_variances_[k]);
-            weights[k] *= precision;
-            const double gradient = 0.5 - precision * losses[k];
-            first_[k] = 0.9 * first_[k] + 0.1 * gradient;
-            second_[k] = 0.999 * second_[k] + 0.001 * gradient * gradient;
-            const double mean = first_[k] / (1 - std::pow(0.9, double(steps_)));
-            const double deviation = std::sqrt(second_[k] / (1 - std::pow(0.999, double(steps_))));
-            log_variances_[k] -= policy_.learning_rate * mean / (deviation + 1e-8);
+        first_.resize(log_variances_.size(), 0.0);
+        second_.resize(log_variances_.size(), 0.0);
+        steps_.resize(log_variances_.size(), 0);
+        for (std::size_t task = 0; task < log_variances_.size(); ++task) {
+            double gradient = 0;
+            bool seen = false;
+            for (const StepGroup& group : groups) {
+                if (group.task != task) continue;
+                gradient += 0.5 - policy_.factor * std::exp(-log_variances_[task]) * group.loss;
+                seen = true;
+            }
+            if (!seen) continue;
+            const double step = double(++steps_[task]);
+            first_[task] = 0.9 * first_[task] + 0.1 * gradient;
+            second_[task] = 0.999 * second_[task] + 0.001 * gradient * gradient;
+            const double mean = first_[task] / (1 - std::pow(0.9, step));
+            const double deviation = std::sqrt(second_[task] / (1 - std::pow(0.999, step)));
+            log_variances_[task] -= policy_.learning_rate * mean / (deviation + 1e-8);
         }
     }
 
@@ -70,7 +80,7 @@ class UncertaintyWeighting::State {
   private:
     UncertaintyWeighting policy_;
     std::vector<double> log_variances_, first_, second_;
-    std::uint64_t steps_ = 0;
+    std::vector<std::uint64_t> steps_; ///< that each task took part in
 };
 
 }

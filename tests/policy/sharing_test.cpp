@@ -1,0 +1,316 @@
+#include <doctest/doctest.h>
+
+#include <numeric>
+
+#include "../model/small_models.hpp"
+
+using namespace didact;
+
+namespace {
+
+using B = Cpu<double>;
+using M = small::MlpModel<B>;
+
+struct TwoTasks {
+    M model{small::mlp_config(), 3};
+    TwoTasks() {
+        model.add_head({.name = "a", .num_labels = 3});
+        model.add_head({.name = "b", .num_labels = 2});
+    }
+};
+
+Experience two_tasks(std::size_t first, std::size_t second) {
+    return {.name = "both",
+            .tasks = {{.task = 0, .train = small::vectors("a", first, 5, 3, 1)},
+                      {.task = 1, .train = small::vectors("b", second, 5, 2, 2, 11)}}};
+}
+
+double dot_of(const std::vector<double>& a, const std::vector<double>& b) {
+    return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+GramMatrix gram_of(const std::vector<std::vector<double>>& g) {
+    GramMatrix gram(g.size());
+    for (std::size_t k = 0; k < g.size(); ++k)
+        for (std::size_t l = 0; l < g.size(); ++l) gram(k, l) = dot_of(g[k], g[l]);
+    return gram;
+}
+
+/// Σ factorₖ gₖ, by sharing::Pcgrad's factors.
+std::vector<double> combined(const std::vector<std::vector<double>>& g, std::uint64_t seed) {
+    const M model(small::mlp_config());
+    sharing::Pcgrad::State<M> state({}, model);
+    std::vector<double> factors(g.size(), -1), result(g[0].size(), 0);
+    state.combine(gram_of(g), {.seed = seed}, factors);
+    for (std::size_t k = 0; k < g.size(); ++k)
+        for (std::size_t i = 0; i < result.size(); ++i) result[i] += factors[k] * g[k][i];
+    return result;
+}
+
+std::vector<double> random_vector(Random& random, std::size_t size) {
+    std::vector<double> result(size);
+    for (double& x : result) x = random.normal();
+    return result;
+}
+
+/// Groups as the trainer makes them, of these tasks, with these losses.
+std::vector<StepGroup> groups_of(const std::vector<std::pair<std::size_t, double>>& losses) {
+    std::vector<StepGroup> groups;
+    for (const auto& [task, loss] : losses) groups.push_back({.task = task, .loss = loss});
+    return groups;
+}
+
+/// What sharing::UncertaintyWeighting saves in a checkpoint.
+struct UncertaintyState {
+    std::vector<double> log_variances, first;
+    explicit UncertaintyState(sharing::UncertaintyWeighting::State<M>& state) {
+        Archive written;
+        state.serialize(written);
+        Archive read(written.bytes(), "state");
+        read("log_variances", log_variances), read("first", first);
+    }
+};
+
+}
+
+TEST_SUITE("property") {
+
+    TEST_CASE("uncertainty weighting weighs by factor e^-s, and s descends the slope of factor e^-s L + s/2") {
+        for (const double factor : {1.0, 0.5}) {
+            const M model(small::mlp_config());
+            sharing::UncertaintyWeighting::State<M> state({.factor = factor, .initial = 0.4, .learning_rate = 0.1},
+                                                          model);
+            const std::vector<StepGroup> groups = groups_of({{0, 0.3}, {1, 2.5}});
+            std::vector<double> weights{1, 0.7};
+            state.weigh_losses(groups, weights, {});
+            CHECK(weights[0] == doctest::Approx(factor * std::exp(-0.4)));
+            CHECK(weights[1] == doctest::Approx(0.7 * factor * std::exp(-0.4)));
+            const UncertaintyState after(state);
+            for (std::size_t k = 0; k < 2; ++k) {
+                const auto total = [&](double s) { return factor * std::exp(-s) * groups[k].loss + s / 2; };
+                const double slope = (total(0.4 + 1e-5) - total(0.4 - 1e-5)) / 2e-5;
+                // Adam's first moment after one step is a tenth of the gradient, and its step the rate.
+                CHECK(10 * after.first[k] == doctest::Approx(slope).epsilon(1e-8));
+                CHECK(after.log_variances[k] == doctest::Approx(0.4 - 0.1 * (slope > 0 ? 1 : -1)).epsilon(1e-6));
+            }
+        }
+    }
+
+    TEST_CASE("uncertainty weighting settles where e^s = 2 factor L") {
+        const M model(small::mlp_config());
+        sharing::UncertaintyWeighting::State<M> state({.factor = 0.5, .learning_rate = 0.01}, model);
+        const std::vector<StepGroup> groups = groups_of({{0, 0.3}, {1, 2.5}});
+        std::vector<double> weights(2);
+        for (std::size_t step = 0; step < 3000; ++step) {
+            weights = {1, 1};
+            state.weigh_losses(groups, weights, {});
+        }
+        CHECK(std::exp(state.log_variances()[0]) == doctest::Approx(0.3).epsilon(1e-2));
+        CHECK(std::exp(state.log_variances()[1]) == doctest::Approx(2.5).epsilon(1e-2));
+        // Every task's weighted loss is then the same, one half.
+        CHECK(weights[0] * 0.3 == doctest::Approx(0.5).epsilon(1e-2));
+        CHECK(weights[1] * 2.5 == doctest::Approx(0.5).epsilon(1e-2));
+    }
+
+    TEST_CASE("uncertainty weighting keeps one s a task, whichever tasks a step has") {
+        const M model(small::mlp_config());
+        sharing::UncertaintyWeighting::State<M> state({.learning_rate = 0.1}, model);
+        std::vector<double> weights{1};
+        state.weigh_losses(groups_of({{1, 4.0}}), weights, {}); // a step without samples of task 0
+        weights = {1, 1, 1};
+        state.weigh_losses(groups_of({{0, 4.0}, {1, 4.0}, {1, 4.0}}), weights, {}); // the last one rehearsed
+        CHECK(weights[0] == 1);
+        CHECK(weights[1] == doctest::Approx(std::exp(-0.1)));
+        CHECK(weights[2] == weights[1]);
+        CHECK(state.log_variances().size() == 2);
+        CHECK(state.log_variances()[0] == doctest::Approx(0.1)); // Adam's first step, though the run's second
+    }
+
+    TEST_CASE("a trainer's gradient under uncertainty weighting is the sum of the tasks' by their weights") {
+        TwoTasks setting;
+        const Experience experience = two_tasks(6, 6);
+        Trainer trainer(setting.model, sharing::UncertaintyWeighting{.factor = 0.5, .initial = 0.8},
+                        optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
+        const auto before = small::values_of(setting.model);
+        std::vector<AlignedVector<double>> g;
+        for (std::size_t k = 0; k < 2; ++k)
+            g.push_back(small::mean_gradient(trainer.engine(), small::batch_of(experience.tasks[k].train, k)));
+        trainer.fit(Stream{experience}, small::one_step(12));
+        for (std::size_t i = 0; i < before.size(); ++i)
+            CHECK(setting.model.parameters().values()[i] ==
+                  doctest::Approx(before[i] - 0.2 * 0.5 * std::exp(-0.8) * (g[0][i] + g[1][i])).epsilon(1e-10));
+    }
+
+    TEST_CASE("PCGrad is the plain sum where no two gradients conflict") {
+        Random random(3);
+        for (std::uint64_t seed = 0; seed < 20; ++seed) {
+            std::vector<std::vector<double>> g;
+            while (g.size() < 3) {
+                std::vector<double> v = random_vector(random, 6);
+                for (double& x : v) x = std::abs(x);
+                g.push_back(v);
+            }
+            const std::vector<double> sum = combined(g, seed);
+            for (std::size_t i = 0; i < 6; ++i)
+                CHECK(sum[i] == doctest::Approx(g[0][i] + g[1][i] + g[2][i]).epsilon(1e-12));
+        }
+    }
+
+    TEST_CASE("PCGrad of two conflicting tasks projects each on the other's normal plane and opposes neither") {
+        Random random(5);
+        int conflicts = 0;
+        for (std::uint64_t seed = 0; seed < 200; ++seed) {
+            const std::vector<double> a = random_vector(random, 4), b = random_vector(random, 4);
+            const double ab = dot_of(a, b);
+            if (ab >= 0) continue;
+            ++conflicts;
+            const std::vector<double> sum = combined({a, b}, seed);
+            for (std::size_t i = 0; i < 4; ++i)
+                CHECK(
+                    sum[i] ==
+                    doctest::Approx(a[i] - ab / dot_of(b, b) * b[i] + b[i] - ab / dot_of(a, a) * a[i]).epsilon(1e-10));
+            CHECK(dot_of(sum, a) >= -1e-12);
+            CHECK(dot_of(sum, b) >= -1e-12);
+        }
+        CHECK(conflicts > 50);
+    }
+
+    TEST_CASE("PCGrad of several tasks is algorithm 1 of Yu et al. for one of its orders") {
+        Random random(9);
+        for (std::uint64_t seed = 0; seed < 30; ++seed) {
+            std::vector<std::vector<double>> g;
+            for (int k = 0; k < 3; ++k) g.push_back(random_vector(random, 3));
+            const std::vector<double> sum = combined(g, seed);
+            // Each task meets the two others in one of two orders, which makes eight possible sums.
+            double nearest = 1e300;
+            for (int orders = 0; orders < 8; ++orders) {
+                std::vector<double> expected(3, 0);
+                for (std::size_t i = 0; i < 3; ++i) {
+                    std::size_t others[2] = {(i + 1) % 3, (i + 2) % 3};
+                    if (orders >> i & 1) std::swap(others[0], others[1]);
+                    std::vector<double> v = g[i];
+                    for (const std::size_t j : others)
+                        if (const double product = dot_of(v, g[j]); product < 0)
+                            for (std::size_t l = 0; l < 3; ++l) v[l] -= product / dot_of(g[j], g[j]) * g[j][l];
+                    for (std::size_t l = 0; l < 3; ++l) expected[l] += v[l];
+                }
+                double distance = 0;
+                for (std::size_t l = 0; l < 3; ++l) distance = std::max(distance, std::abs(sum[l] - expected[l]));
+                nearest = std::min(nearest, distance);
+            }
+            CHECK(nearest < 1e-10);
+        }
+    }
+
+    TEST_CASE("a trainer under PCGrad combines the trunk's gradients and leaves the heads theirs") {
+        TwoTasks setting;
+        const Experience experience = two_tasks(6, 6);
+        Trainer trainer(setting.model, sharing::Pcgrad{}, optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
+        const auto before = small::values_of(setting.model);
+        auto& store = setting.model.parameters();
+        std::vector<std::vector<double>> all, shared(2);
+        for (std::size_t k = 0; k < 2; ++k) {
+            const auto g = small::mean_gradient(trainer.engine(), small::batch_of(experience.tasks[k].train, k));
+            all.emplace_back(g.begin(), g.end());
+            for (const Parameter& p : store.parameters())
+                if (p.shared)
+                    shared[k].insert(shared[k].end(), g.begin() + std::ptrdiff_t(p.trainable_offset),
+                                     g.begin() + std::ptrdiff_t(p.trainable_offset + p.size()));
+        }
+        REQUIRE(dot_of(shared[0], shared[1]) < 0); // or nothing would be projected
+        const double ab = dot_of(shared[0], shared[1]);
+        const double factors[] = {1 - ab / dot_of(shared[0], shared[0]), 1 - ab / dot_of(shared[1], shared[1])};
+        trainer.fit(Stream{experience}, small::one_step(12));
+        for (const Parameter& p : store.parameters())
+            for (std::size_t i = 0; i < p.size(); ++i) {
+                const double a = all[0][p.trainable_offset + i], b = all[1][p.trainable_offset + i];
+                const double g = p.shared ? factors[0] * a + factors[1] * b : a + b;
+                CHECK(store.values()[p.offset + i] == doctest::Approx(before[p.offset + i] - 0.2 * g).epsilon(1e-9));
+            }
+    }
+
+    TEST_CASE("a cross-stitch network starts at the given mixture: all its own gives the columns apart") {
+        using Trunk = CrossStitch<Transformer<arch::Bert, B>>;
+        const Batch batch = small::batch_of(small::sentences("data", 4, 3, 2), 1);
+        Model<Trunk, heads::SequenceClassification<heads::Pooling::mean>> model(
+            CrossStitchConfig{.transformer = small::config(), .columns = 3, .own = 0.7}, 4);
+        for (std::size_t t = 0; t < 3; ++t) model.add_head({.num_labels = 2});
+        auto& store = model.parameters();
+        for (std::size_t l = 0; l < 3; ++l)
+            for (std::size_t k = 0; k < 3; ++k)
+                for (std::size_t j = 0; j < 3; ++j)
+                    CHECK(store.value(model.trunk().stitch(l))(k, j) == doctest::Approx(k == j ? 0.7 : 0.15));
+
+        for (std::size_t l = 0; l < 3; ++l)
+            for (std::size_t k = 0; k < 3; ++k)
+                for (std::size_t j = 0; j < 3; ++j) store.value(model.trunk().stitch(l))(k, j) = k == j;
+        Engine engine(model, 1);
+        const View<double> z = engine.logits(batch);
+        const std::vector<double> stitched(z.data, z.data + z.size());
+
+        // The same column on its own, its values found by name.
+        Model<Transformer<arch::Bert, B>, heads::SequenceClassification<heads::Pooling::mean>> single(small::config());
+        single.add_head({.name = "other", .num_labels = 2});
+        for (ParameterId id = 0; id < single.parameters().count(); ++id) {
+            const Parameter& p = single.parameters()[id];
+            const ParameterId from = store.find(p.shared ? "column1." + p.name : "heads.task1." + p.name);
+            REQUIRE(from != no_parameter);
+            std::copy_n(store.value(from).data, p.size(), single.parameters().value(id).data);
+        }
+        Engine alone(single, 1);
+        Batch first = batch;
+        first.task = 0;
+        const View<double> expected = alone.logits(first);
+        for (std::size_t i = 0; i < stitched.size(); ++i)
+            CHECK(stitched[i] == doctest::Approx(expected.data[i]).epsilon(1e-12));
+    }
+
+    TEST_CASE("a cross-stitch network learns its mixture") {
+        using Trunk = CrossStitch<Transformer<arch::Bert, Cpu<float>>>;
+        Model<Trunk, heads::SequenceClassification<>> model(CrossStitchConfig{.transformer = small::config()}, 4);
+        model.add_head({.num_labels = 3});
+        model.add_head({.num_labels = 2});
+        Trainer trainer(model, sharing::CrossStitch{}, optimizer::AdamW{.learning_rate = 1e-2});
+        const Experience experience{.name = "both",
+                                    .tasks = {{.task = 0, .train = small::sentences("a", 24, 3, 1)},
+                                              {.task = 1, .train = small::sentences("b", 24, 2, 2)}}};
+        struct {
+            std::vector<double> losses;
+            void step(const report::StepReport& report) { losses.push_back(report.loss); }
+        } seen;
+        trainer.fit(Stream{experience}, {.epochs = 12, .batch_size = 16, .threads = 2}, seen);
+        for (std::size_t l = 0; l < 3; ++l) {
+            const View<float> alpha = model.parameters().value(model.trunk().stitch(l));
+            double moved = 0;
+            for (std::size_t k = 0; k < 2; ++k)
+                for (std::size_t j = 0; j < 2; ++j)
+                    moved = std::max(moved, std::abs(double(alpha(k, j)) - (k == j ? 0.9 : 0.1)));
+            CHECK(moved > 1e-3);
+        }
+        CHECK(seen.losses.back() < 0.7 * seen.losses.front());
+    }
+
+    TEST_CASE("hard sharing mixes tasks by size to the power of its exponent") {
+        TwoTasks setting;
+        const std::vector<std::size_t> sizes{900, 100};
+        const auto counts = [&](double exponent) {
+            sharing::Hard::State<M> state({.exponent = exponent}, setting.model);
+            std::vector<std::size_t> result{90, 10}; // the proportional shares
+            state.mix(sizes, {}, result);
+            return result;
+        };
+        CHECK(counts(1) == std::vector<std::size_t>{90, 10});
+        CHECK(counts(0) == std::vector<std::size_t>{50, 50});
+        CHECK(counts(0.5) == std::vector<std::size_t>{75, 25}); // √900 : √100
+    }
+
+    TEST_CASE("hard sharing's loss is the sum of the tasks' means") {
+        TwoTasks setting;
+        const Experience experience = two_tasks(8, 4);
+        Trainer trainer(setting.model, sharing::Hard{}, optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
+        double sum = 0;
+        for (std::size_t k = 0; k < 2; ++k)
+            sum += trainer.engine().mean_loss(small::batch_of(experience.tasks[k].train, k));
+        CHECK(trainer.fit(Stream{experience}, small::one_step(12)).last_loss == doctest::Approx(sum).epsilon(1e-10));
+    }
+}
