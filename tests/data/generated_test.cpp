@@ -27,7 +27,7 @@ std::vector<std::string> lower_words(const GeneratedText& text) {
 std::vector<std::string> bag_of_words(const GeneratedText& text) {
     std::vector<std::string> words = lower_words(text);
     std::ranges::sort(words);
-    words.erase(std::ranges::unique(words).begin(), words.end());
+    words.erase(std::unique(words.begin(), words.end()), words.end());
     return words;
 }
 
