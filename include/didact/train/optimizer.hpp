@@ -50,16 +50,14 @@ class AdamW::State {
     struct Rule {
         S *m, *v;
         S beta1, beta2, epsilon, step_size, inverse_root, decay;
-        void operator()(std::size_t first, std::size_t count, S* w, const S* g) const {
-            S *const a = m + first, *const b = v + first;
+        void operator()(std::size_t first, std::size_t count, S* __restrict w, const S* __restrict g) const {
+            S* const __restrict a = m + first, * const __restrict b = v + first;
             std::array<S, update_block> roots;
-#pragma GCC ivdep
             for (std::size_t i = 0; i < count; ++i) {
                 a[i] = beta1 * a[i] + (S(1) - beta1) * g[i];
                 b[i] = beta2 * b[i] + (S(1) - beta2) * g[i] * g[i];
             }
             cpu::square_roots(count, b, roots.data());
-#pragma GCC ivdep
             for (std::size_t i = 0; i < count; ++i)
                 w[i] = w[i] * decay - step_size * a[i] / (roots[i] * inverse_root + epsilon);
         }
@@ -132,14 +130,12 @@ class Sgd::State {
         S* b;
         S momentum, rate, decay;
         bool nesterov;
-        void operator()(std::size_t first, std::size_t count, S* w, const S* g) const {
+        void operator()(std::size_t first, std::size_t count, S* __restrict w, const S* __restrict g) const {
             if (!b) {
-#pragma GCC ivdep
                 for (std::size_t i = 0; i < count; ++i) w[i] -= rate * (g[i] + decay * w[i]);
                 return;
             }
-            S* const moving = b + first;
-#pragma GCC ivdep
+            S* const __restrict moving = b + first;
             for (std::size_t i = 0; i < count; ++i) {
                 const S slope = g[i] + decay * w[i];
                 moving[i] = momentum * moving[i] + slope;
