@@ -83,20 +83,20 @@ TEST_SUITE("data") {
             std::size_t lines; ///< words and the blank lines between sentences
             std::size_t sentences;
         };
-        for (const auto& [file, lines, sentences] : std::vector<Expected>{{"ncbi-disease/train.conll", 141125, 5424},
-                                                                          {"ncbi-disease/valid.conll", 24892, 923},
-                                                                          {"ncbi-disease/test.conll", 25437, 940},
-                                                                          {"bc5cdr/test.conll", 129547, 4797},
-                                                                          {"bc5cdr/train.conll", 122730, 4560},
-                                                                          {"wnut17/test.conll", 24681, 1287},
-                                                                          {"wnut17/valid.conll", 16742, 1009}}) {
-            if (!std::filesystem::exists(shared / file)) {
-                MESSAGE("skipped: no " << file);
+        for (const Expected& expected : std::vector<Expected>{{"ncbi-disease/train.conll", 141125, 5424},
+                                                              {"ncbi-disease/valid.conll", 24892, 923},
+                                                              {"ncbi-disease/test.conll", 25437, 940},
+                                                              {"bc5cdr/test.conll", 129547, 4797},
+                                                              {"bc5cdr/train.conll", 122730, 4560},
+                                                              {"wnut17/test.conll", 24681, 1287},
+                                                              {"wnut17/valid.conll", 16742, 1009}}) {
+            if (!std::filesystem::exists(shared / expected.file)) {
+                MESSAGE("skipped: no " << expected.file);
                 continue;
             }
-            CAPTURE(file);
-            const auto read = read_conll(shared / file);
-            CHECK(read.size() == sentences);
+            INFO(std::string(expected.file));
+            const auto read = read_conll(shared / expected.file);
+            CHECK(read.size() == expected.sentences);
             std::size_t words = 0;
             for (const TaggedSentence& sentence : read) {
                 words += sentence.tokens.size();
@@ -104,7 +104,7 @@ TEST_SUITE("data") {
                 for (const std::string& tag : sentence.tags)
                     REQUIRE((tag == "O" || tag.starts_with("B-") || tag.starts_with("I-")));
             }
-            CHECK(words + read.size() == lines);
+            CHECK(words + read.size() == expected.lines);
         }
     }
 

@@ -133,36 +133,35 @@ TEST_SUITE("data") {
         const Row labelled = {"label", "text"}, domains = {"domain", "label", "text"};
         const Row summaries = {"id", "text", "summary", "document"};
         const Row questions = {"id", "question", "context", "answer", "label", "mesh"};
-        for (const auto& [file, rows, columns] :
-             std::vector<Expected>{{"banking77/train.tsv", 9003, labelled},
-                                   {"banking77/valid.tsv", 1000, labelled},
-                                   {"banking77/test.tsv", 2500, labelled},
-                                   {"clinc150/train.tsv", 15000, domains},
-                                   {"clinc150/valid.tsv", 3000, domains},
-                                   {"clinc150/test.tsv", 4500, domains},
-                                   {"clinc150/oos_test.tsv", 1000, domains},
-                                   {"cuad-clauses/train.tsv", 5096, labelled},
-                                   {"cuad-clauses/valid.tsv", 686, labelled},
-                                   {"cuad-clauses/test.tsv", 1276, labelled},
-                                   {"medical-abstracts/train.tsv", 1738, labelled},
-                                   {"medical-abstracts/test.tsv", 500, labelled},
-                                   {"symptom-to-disease/train.tsv", 643, labelled},
-                                   {"symptom-to-disease/test.tsv", 240, labelled},
-                                   {"sentiment-sentences/amazon.train.tsv", 619, labelled},
-                                   {"sentiment-sentences/yelp.test.tsv", 250, labelled},
-                                   {"contract-summaries/train.jsonl", 320, summaries},
-                                   {"contract-summaries/valid.jsonl", 46, summaries},
-                                   {"contract-summaries/test.jsonl", 80, summaries},
-                                   {"pubmedqa/train.jsonl", 450, questions},
-                                   {"pubmedqa/test.jsonl", 350, questions}}) {
-            if (!std::filesystem::exists(shared / file)) {
-                MESSAGE("skipped: no " << file);
+        for (const Expected& expected : std::vector<Expected>{{"banking77/train.tsv", 9003, labelled},
+                                                              {"banking77/valid.tsv", 1000, labelled},
+                                                              {"banking77/test.tsv", 2500, labelled},
+                                                              {"clinc150/train.tsv", 15000, domains},
+                                                              {"clinc150/valid.tsv", 3000, domains},
+                                                              {"clinc150/test.tsv", 4500, domains},
+                                                              {"clinc150/oos_test.tsv", 1000, domains},
+                                                              {"cuad-clauses/train.tsv", 5096, labelled},
+                                                              {"cuad-clauses/valid.tsv", 686, labelled},
+                                                              {"cuad-clauses/test.tsv", 1276, labelled},
+                                                              {"medical-abstracts/train.tsv", 1738, labelled},
+                                                              {"medical-abstracts/test.tsv", 500, labelled},
+                                                              {"symptom-to-disease/train.tsv", 643, labelled},
+                                                              {"symptom-to-disease/test.tsv", 240, labelled},
+                                                              {"sentiment-sentences/amazon.train.tsv", 619, labelled},
+                                                              {"sentiment-sentences/yelp.test.tsv", 250, labelled},
+                                                              {"contract-summaries/train.jsonl", 320, summaries},
+                                                              {"contract-summaries/valid.jsonl", 46, summaries},
+                                                              {"contract-summaries/test.jsonl", 80, summaries},
+                                                              {"pubmedqa/train.jsonl", 450, questions},
+                                                              {"pubmedqa/test.jsonl", 350, questions}}) {
+            if (!std::filesystem::exists(shared / expected.file)) {
+                MESSAGE("skipped: no " << expected.file);
                 continue;
             }
-            CAPTURE(file);
-            const Table table = read_table(shared / file);
-            CHECK(table.rows.size() == rows);
-            CHECK(table.columns == columns);
+            INFO(std::string(expected.file));
+            const Table table = read_table(shared / expected.file);
+            CHECK(table.rows.size() == expected.rows);
+            CHECK(table.columns == expected.columns);
             for (const Row& row : table.rows)
                 for (const std::string& field : row) REQUIRE_FALSE(field.empty());
         }
