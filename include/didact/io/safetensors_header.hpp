@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -17,6 +16,7 @@
 #include "didact/core/error.hpp"
 #include "didact/io/dtype.hpp"
 #include "didact/io/json.hpp"
+#include "didact/io/shape.hpp"
 
 namespace didact::io {
 
@@ -30,13 +30,6 @@ struct SafetensorsEntry {
     std::vector<std::size_t> shape;
     std::uint64_t begin = 0, end = 0;
 };
-
-/// A shape as messages show it, e.g. "(768, 3072)".
-inline std::string shape_text(std::span<const std::size_t> shape) {
-    std::string text = "(";
-    for (const std::size_t extent : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
-    return text + ")";
-}
 
 /// Reads the JSON header of a safetensors file event by event, so that a hostile one costs no more memory than its
 /// own length: any other structure than the format's ends it at once.

@@ -21,6 +21,7 @@
 #include "didact/io/atomic_file.hpp"
 #include "didact/io/dtype.hpp"
 #include "didact/io/safetensors_header.hpp"
+#include "didact/io/shape.hpp"
 
 namespace didact::io {
 
