@@ -124,7 +124,8 @@ class WordPieceTokenizer {
         return windows;
     }
 
-    /// The text of ids: tokens joined by spaces, continuations joined without. Error where an id is no token's.
+    /// The text of ids: tokens joined by spaces, continuations without. An added token comes back as it was added (so
+    /// it does in tokenizers before 0.23, in its normalized form since). Error where an id is no token's.
     std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = true) const {
         std::string text;
         bool first = true;
