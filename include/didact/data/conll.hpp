@@ -61,8 +61,8 @@ inline std::vector<TaggedSentence> parse_conll(std::string_view text, const std:
                 " and the tag in ", options.tag_column == last_column ? "the last" : "number " + std::to_string(tag),
                 ", counted from 0");
         require(!fields[options.token_column].empty(), source, ":", number, ": the token is empty");
-        require(!fields[tag].empty(), source, ":", number, ": the tag of '", excerpt(fields[options.token_column]),
-                "' is empty");
+        require(!fields[tag].empty(), source, ":", number, ": the tag of '",
+                io::printable(fields[options.token_column]), "' is empty");
         if (!within) sentences.emplace_back().line = number;
         within = true;
         sentences.back().tokens.emplace_back(fields[options.token_column]);

@@ -17,6 +17,7 @@
 #include "didact/io/atomic_file.hpp"
 #include "didact/io/dtype.hpp"
 #include "didact/io/shape.hpp"
+#include "didact/io/utf8.hpp"
 
 namespace didact {
 
@@ -55,7 +56,7 @@ class NpyHeaderReader {
                 once(has_shape, key);
                 header.shape = shape();
             } else {
-                fail(source_, ": unknown key '", excerpt(key), "' in the header");
+                fail(source_, ": unknown key '", io::printable(key), "' in the header");
             }
             if (!accept(',') && peek() != '}') unexpected("',' or '}'");
         }
@@ -88,7 +89,8 @@ class NpyHeaderReader {
         if (!accept(c)) unexpected(std::string("'") + c + "'");
     }
     [[noreturn]] void unexpected(std::string_view expected) {
-        fail(source_, ": the header has '", excerpt(text_.substr(at_), 20), "' where ", expected, " was expected");
+        fail(source_, ": the header has '", io::printable(text_.substr(at_), 20), "' where ", expected,
+             " was expected");
     }
 
     std::string quoted() {
@@ -133,7 +135,7 @@ class NpyHeaderReader {
                 header.dtype = known.dtype;
                 return;
             }
-        fail(source_, ": its type is '", excerpt(descr), "', expected numbers or truth values such as '<f4'");
+        fail(source_, ": its type is '", io::printable(descr), "', expected numbers or truth values such as '<f4'");
     }
 
     std::string_view text_;

@@ -61,7 +61,7 @@ inline Squad parse_squad(std::string_view text, const std::filesystem::path& pat
                 SquadQuestion question;
                 question.context = squad.contexts.size();
                 question.id = io::field<std::string>(qa, "id", in_paragraph);
-                const std::string where = squad.path + ": question '" + excerpt(question.id) + "'";
+                const std::string where = squad.path + ": question '" + io::printable(question.id) + "'";
                 require(ids.insert(question.id).second, where, " stands twice");
                 question.question = io::field<std::string>(qa, "question", where);
                 const bool impossible = io::field_or<bool>(qa, "is_impossible", false, where);
@@ -71,14 +71,14 @@ inline Squad parse_squad(std::string_view text, const std::filesystem::path& pat
                     answer.character = io::field<std::size_t>(entry, "answer_start", where);
                     answer.begin = byte_of_character(context, answer.character);
                     require(!answer.text.empty(), where, ": an answer is empty");
-                    require(answer.begin != std::string::npos, where, ": answer '", excerpt(answer.text),
+                    require(answer.begin != std::string::npos, where, ": answer '", io::printable(answer.text),
                             "' starts at ", answer.character, ", its context has ", io::code_points(context),
                             " characters");
                     answer.end = answer.begin + answer.text.size();
                     require(std::string_view(context).substr(answer.begin, answer.text.size()) == answer.text, where,
-                            ": answer '", excerpt(answer.text), "' starts at ", answer.character,
-                            ", the context has there '", excerpt(context.substr(answer.begin, answer.text.size())),
-                            "'");
+                            ": answer '", io::printable(answer.text), "' starts at ", answer.character,
+                            ", the context has there '",
+                            io::printable(context.substr(answer.begin, answer.text.size())), "'");
                     question.answers.push_back(std::move(answer));
                 }
                 require(question.answers.empty() == impossible, where, impossible ? " is impossible and has " : " has ",

@@ -36,7 +36,8 @@ struct Table {
         if (const auto partial = partial_columns.find(std::string(name)); partial != partial_columns.end())
             fail(path, ":", partial->second, ": '", name, "' is missing in this line, other lines have it");
         std::string present;
-        for (const std::string& column : columns) present += (present.empty() ? "'" : ", '") + excerpt(column) + "'";
+        for (const std::string& column : columns)
+            present += (present.empty() ? "'" : ", '") + io::printable(column) + "'";
         fail(path, ": there is no column '", name, "'; there are ", present);
     }
 };
@@ -46,7 +47,7 @@ inline void set_columns(Table& table, std::vector<std::string> names, std::size_
     for (std::size_t i = 0; i < names.size(); ++i)
         require(std::find(names.begin(), names.begin() + std::ptrdiff_t(i), names[i]) ==
                     names.begin() + std::ptrdiff_t(i),
-                table.path, ":", line, ": column '", excerpt(names[i]), "' stands twice");
+                table.path, ":", line, ": column '", io::printable(names[i]), "' stands twice");
     table.columns = std::move(names);
 }
 

@@ -56,7 +56,7 @@ inline std::string json_reason(std::string_view message) {
             message.remove_prefix(at + start.size());
             break;
         }
-    return excerpt(message, 160);
+    return printable(message, 160);
 }
 
 /// A JSON text (RFC 8259). Throws Error with source, line and column where it is no valid JSON or UTF-8, where an
@@ -78,7 +78,7 @@ Json parse_json(std::string_view text, std::string_view source, std::size_t firs
         if (event == Event::object_start) keys.emplace_back();
         if (event == Event::object_end) keys.pop_back();
         if (event == Event::key && !keys.back().insert(value.template get<std::string>()).second)
-            fail_at(read(), "key '", excerpt(value.template get<std::string>()), "' stands twice in one object");
+            fail_at(read(), "key '", printable(value.template get<std::string>()), "' stands twice in one object");
         return true;
     };
     try {
@@ -113,7 +113,7 @@ inline std::string describe_json(const nlohmann::json& value) {
     if (value.is_null()) return "null";
     if (value.is_object()) return "an object";
     if (value.is_array()) return "an array of " + std::to_string(value.size());
-    const std::string shown = excerpt(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    const std::string shown = printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return value.is_string() ? "the string " + shown : shown;
 }
 

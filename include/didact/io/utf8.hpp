@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "didact/core/error.hpp"
@@ -41,6 +42,20 @@ inline std::size_t invalid_utf8(std::string_view text) {
         i += length;
     }
     return std::string_view::npos;
+}
+
+/// The beginning of a text for a message: at most `limit` bytes, cut between code points, with '?' for what a terminal
+/// would not show and for what is not UTF-8.
+inline std::string printable(std::string_view text, std::size_t limit = 60) {
+    std::string shown;
+    for (std::size_t i = 0, length; i < text.size(); i += length) {
+        length = std::max<std::size_t>(utf8_length(text.substr(i)), 1);
+        if (i + length > limit) return shown + "...";
+        const auto first = static_cast<unsigned char>(text[i]);
+        const bool shows = first >= 0x20 && first != 0x7F && (length > 1 || first < 0x80);
+        shown += shows ? text.substr(i, length) : std::string_view("?");
+    }
+    return shown;
 }
 
 /// Number of code points of well-formed UTF-8.
