@@ -108,7 +108,7 @@ double pass(Results& results, Engine<Model>& engine, const Batch& batch) {
     auto& store = model.parameters();
     std::fill(store.gradients().begin(), store.gradients().end(), 0);
     engine.arena().reset();
-    auto context = engine.context(true);
+    auto context = engine.context();
     typename Model::Saved saved;
     model.forward(context, batch, saved);
     // As Transformers gives them: the last one is what the final norm, where there is one, makes of the last block's.

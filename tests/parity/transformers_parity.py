@@ -28,11 +28,13 @@ tolerance (--help), and prints each.
 """
 
 import argparse
+import importlib.util
 import json
 import math
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +64,7 @@ class Case:
     def __init__(self, name, config=None, draw=None, head=None, training=None, precisions=("float64", "float32")):
         self.name, self.config, self.draw = name, config, draw
         self.head, self.training, self.precisions = dict(head or {}), {**TRAINING, **(training or {})}, precisions
-        self.lora, self.model_folder, self.samples = None, None, []
+        self.lora, self.model_folder, self.samples, self.only_hidden = None, None, [], False
 
     def write(self, folder):
         """Writes the model and case.json, what the program reads."""
@@ -85,7 +87,7 @@ class Case:
             for name, parameter in model.named_parameters():
                 values = torch.from_numpy(self.draw.normal(size=tuple(parameter.shape)))
                 norm = "LayerNorm.weight" in name or ".ln_" in name and name.endswith("weight")
-                parameter.copy_(1 + 0.2 * values if norm else 0.2 * values)
+                parameter.copy_(1 + 0.2 * values if norm else 0.15 * values)
         return model
 
     def load(self, folder, precision, **options):
@@ -243,7 +245,10 @@ class MaskedWords(Case):
         return out.logits[self.padded("labels", IGNORED) != IGNORED]
 
     def loss(self, model, inputs, out):
-        return model(**inputs, labels=self.padded("labels", IGNORED)).loss
+        labels, smoothing = self.padded("labels", IGNORED), self.head.get("label_smoothing", 0.0)
+        if smoothing == 0:
+            return model(**inputs, labels=labels).loss
+        return functional.cross_entropy(out.logits.flatten(0, 1), labels.flatten(), label_smoothing=smoothing)
 
 
 class NextWords(Case):
@@ -257,14 +262,39 @@ class NextWords(Case):
 
     def loss(self, model, inputs, out):
         labels = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, IGNORED)
-        if out.logits.dtype == torch.float64:  # Transformers' own loss rounds the logits to single precision
-            return functional.cross_entropy(out.logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
-        return model(**inputs, labels=labels).loss
+        smoothing = self.head.get("label_smoothing", 0.0)
+        # Transformers' own loss rounds the logits to single precision.
+        if smoothing == 0 and out.logits.dtype == torch.float32:
+            return model(**inputs, labels=labels).loss
+        return functional.cross_entropy(out.logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(),
+                                        label_smoothing=smoothing)
 
 
 def parameters_of(model):
-    """Parameters by name, a tied one once, under the name that didact uses."""
-    return {name: p for name, p in model.named_parameters() if name != "cls.predictions.decoder.bias"}
+    """Parameters by the name that didact uses: a tied one once, adapters and replaced modules without PEFT's words."""
+    named = {}
+    for name, parameter in model.named_parameters():
+        if name == "cls.predictions.decoder.bias" or ".original_module." in name:
+            continue
+        for word in ("base_model.model.", ".modules_to_save.default", ".default", ".base_layer"):
+            name = name.replace(word, "." if word.startswith("base") and name.find(word) > 0 else "")
+        named[name] = parameter
+    return named
+
+
+def adapted(case, model, ours):
+    """The model with PEFT's adapters, which start where the program's started; heads train too."""
+    import peft
+
+    gpt2 = case.family == "gpt2"
+    config = peft.LoraConfig(r=case.lora["rank"], lora_alpha=case.lora["alpha"], target_modules=case.lora["targets"],
+                             fan_in_fan_out=gpt2, modules_to_save=None if gpt2 else ["classifier", "pooler"])
+    model = peft.get_peft_model(model, config, autocast_adapter_dtype=False).double().eval()
+    with torch.no_grad():
+        for name, parameter in parameters_of(model).items():
+            if ".lora_" in name:
+                parameter.copy_(torch.from_numpy(ours["initial." + name]))
+    return model
 
 
 def reference(case, model):
@@ -419,16 +449,31 @@ def small_cases(draw):
         Regression("BERT regression", bert(), draw, {"num_labels": 1}),
         Regression("BERT regression, 3 outputs", bert(), draw, {"num_labels": 3}),
         Tokens("BERT tagging", bert(), draw, {"num_labels": 4}),
-        Tokens("BERT tagging, smoothed", bert(), draw, {"num_labels": 4, **smoothed}),
+        Tokens("BERT tagging, smoothed, class weights", bert(), draw, {"num_labels": 4, **smoothed, **weighted}),
         Answers("BERT answers", bert(), draw),
         MaskedWords("BERT masked words", bert(), draw),
-        MaskedWords("BERT masked words, gelu_new", bert(**tanh), draw),
+        MaskedWords("BERT masked words, gelu_new, smoothed", bert(**tanh), draw, smoothed),
     ]
     for case in cases:
         case.draw_samples(draw, LENGTHS, 120)
     words = [NextWords("GPT-2 next words", gpt2(), draw),
-             NextWords("GPT-2 next words, relu, inner 72", gpt2(activation_function="relu", n_inner=72), draw)]
+             NextWords("GPT-2 next words, relu, smoothed", gpt2(activation_function="relu", n_inner=72), draw, smoothed)]
     return cases + [case.draw_samples(draw, [7, 2, 19, 3, 40, 12], 120, types=0) for case in words]
+
+
+def adapter_cases(draw):
+    longer = {"steps": 20, "learning_rate": 1e-2, "warmup": 0.1}
+    encoder = SingleLabel("BERT with LoRA", bert(), draw, {"num_labels": 4}, training=longer, precisions=["float64"])
+    encoder.lora = {"rank": 4, "alpha": 6.0, "targets": ["query", "value"]}
+    every = SingleLabel("BERT with LoRA on every layer", bert(), draw, {"num_labels": 2}, training=longer,
+                        precisions=["float64"])
+    every.lora = {"rank": 2, "alpha": 2.0, "targets": ["query", "key", "value", "attention.output.dense",
+                                                       "intermediate.dense", "output.dense"]}
+    decoder = NextWords("GPT-2 with LoRA", gpt2(), draw, training=longer, precisions=["float64"])
+    decoder.lora = {"rank": 3, "alpha": 12.0, "targets": ["c_attn"]}
+    for case in (encoder, every):
+        case.draw_samples(draw, LENGTHS, 120)
+    return [encoder, every, decoder.draw_samples(draw, [7, 2, 19, 3, 40, 12], 120, types=0)]
 
 
 def pretrained_cases(folder, draw, scratch):
@@ -445,7 +490,21 @@ def pretrained_cases(folder, draw, scratch):
         case.model_folder = scratch / f"pretrained-{kind.__name__}"
         model.save_pretrained(case.model_folder)
         cases.append(case.draw_samples(draw, [24, 9, 17, 64], model.config.vocab_size))
-    return cases
+    # The folder as it came, with whatever names its tensors have, and a head that didact makes.
+    config = transformers.AutoConfig.from_pretrained(folder)
+    raw = SingleLabel("pretrained, its own folder", config, draw, {"num_labels": 4}, training={"steps": 2})
+    raw.model_folder, raw.only_hidden = folder, True
+    return cases + [raw.draw_samples(draw, [24, 9, 17, 64], config.vocab_size)]
+
+
+def compare_hidden(case, precision, ours):
+    model = transformers.AutoModel.from_pretrained(case.model_folder, dtype=DTYPES[precision]).eval()
+    inputs = case.inputs()
+    with torch.no_grad():
+        hidden = model(**inputs, output_hidden_states=True).hidden_states
+    real = inputs["attention_mask"].bool()
+    return {"hidden": max(largest_difference(ours[f"hidden.{i}"], h[real].double().numpy())
+                          for i, h in enumerate(hidden))}
 
 
 def run_program(program, folders):
@@ -464,23 +523,32 @@ def main():
     arguments = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning)  # PEFT's use of Transformers
 
     draw = np.random.default_rng(arguments.seed)
     torch.manual_seed(arguments.seed)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = arguments.keep or Path(temporary)
-        cases = small_cases(draw)
+        cases = small_cases(draw) + adapter_cases(draw)
         if arguments.model:
             cases += pretrained_cases(arguments.model, draw, scratch)
         for i, case in enumerate(cases):
             case.write(scratch / f"case{i:02}")
+        has_peft = importlib.util.find_spec("peft") is not None
+        if not has_peft:
+            print("PEFT is not installed: models with LoRA are only opened again")
         table = Table()
         for case in cases:
             run_program(arguments.program, [case.folder])
             for precision in case.precisions:
                 out = case.folder / precision
                 ours, report = load_file(out / "result.safetensors"), json.loads((out / "result.json").read_text())
-                numbers = compare(case, case.load(case.model_folder, precision), ours, report)
+                numbers = {}
+                if case.only_hidden:
+                    numbers = compare_hidden(case, precision, ours)
+                elif not case.lora or has_peft:
+                    model = case.load(case.model_folder, precision)
+                    numbers = compare(case, adapted(case, model, ours) if case.lora else model, ours, report)
                 numbers["reopened"] = reopened(case, out / "saved", ours)
                 table.row(case.name, precision, numbers)
     for line in table.failed:
