@@ -130,7 +130,8 @@ nlohmann::json config_json(const Model& model) {
                 if (Head::pooling_name != std::string("first_token_tanh"))
                     json["didact"]["pooling"] = Head::pooling_name;
             if (!json["didact"].contains("pooling")) class_name = A::class_prefix + suffix_of(Head::problem_type);
-            if (std::string(Head::problem_type).ends_with("_classification")) {
+            // Transformers takes the number of outputs from the names, for regression too.
+            if (class_name.ends_with("Classification")) {
                 for (std::size_t i = 0; i < options.num_labels; ++i) {
                     const std::string label =
                         i < options.labels.size() ? options.labels[i] : "LABEL_" + std::to_string(i);

@@ -28,7 +28,9 @@ struct LanguageModel {
         };
 
         Layer(ParameterStore<B>& store, const Trunk& trunk, const HeadOptions& options, bool) : options_(options) {
+            refuse_class_weights(options, problem_type);
             vocabulary_.table = trunk.token_embedding();
+            vocabulary_.label_smoothing = options.label_smoothing;
             if constexpr (masked) {
                 const std::size_t hidden = trunk.output_size();
                 dense_ = nn::Linear<B>(store, "cls.predictions.transform.dense", hidden, hidden,
