@@ -61,8 +61,11 @@ class WordPieceTokenizer {
         for (const AddedToken& token : *options_.added_tokens) add(token);
         before_normalization_ = AddedTokenFinder(*options_.added_tokens, false, options_.normalizer);
         after_normalization_ = AddedTokenFinder(*options_.added_tokens, true, options_.normalizer);
-        if (!options_.single) options_.single = Template::bert_single(cls_id(), sep_id());
-        if (!options_.pair) options_.pair = Template::bert_pair(cls_id(), sep_id());
+        if (!options_.single || !options_.pair) {
+            const std::int32_t cls = cls_id(), sep = sep_id();
+            if (!options_.single) options_.single = Template::bert_single(cls, sep);
+            if (!options_.pair) options_.pair = Template::bert_pair(cls, sep);
+        }
         for (const Template* given : {&*options_.single, &*options_.pair})
             for (const TemplatePart& part : given->parts)
                 if (part.kind == TemplatePart::Kind::added) token_of(part.id);
