@@ -22,7 +22,7 @@ struct ShortFirst {
             std::min(1.0, std::pow(double(step) / double(total) / competence.duration * (1 - start) + start,
                                    1 / competence.power));
         const std::size_t available =
-            std::clamp<std::size_t>(std::size_t(std::ceil(share * double(order.size()))), 1, order.size());
+            std::clamp<std::size_t>(std::size_t(share * double(order.size()) + 1e-9), 1, order.size());
         pool.assign(order.begin(), order.begin() + std::ptrdiff_t(available));
         didact::Random random(ByHand::key(didact::RandomPurpose::curriculum, experience, step, steps_per_epoch, task));
         for (std::size_t i = 0; i < samples_per_task; ++i) {

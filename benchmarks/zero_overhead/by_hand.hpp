@@ -124,7 +124,7 @@ struct ByHand {
     std::size_t adam_steps = 0;
 };
 
-/// The output of frozen blocks for every sample of a data set, computed when a batch first needs it.
+/// The output of frozen blocks for every sample of a data set, computed when a batch first needs it, by itself.
 struct FrozenOutput {
     explicit FrozenOutput(const didact::Dataset& data) : known(data.size()), begin(data.size() + 1) {
         for (std::size_t i = 0; i < data.size(); ++i) begin[i + 1] = begin[i] + data.length(i);
@@ -136,27 +136,24 @@ struct FrozenOutput {
         const auto& trunk = run.model.trunk();
         const std::size_t hidden = trunk.output_size();
         states.resize(begin.back() * hidden);
-        bool all = true;
-        for (const didact::SampleId& id : batch.samples) all = all && known[id.index];
-        if (all) {
-            const didact::View<float> input = training.scratch(batch.tokens(), hidden);
-            float* out = input.data;
-            for (const didact::SampleId& id : batch.samples) {
-                const std::size_t size = (begin[id.index + 1] - begin[id.index]) * hidden;
-                std::memcpy(out, states.data() + begin[id.index] * hidden, size * sizeof(float));
-                out += size;
+        const didact::View<float> input = training.scratch(batch.tokens(), hidden);
+        float* out = input.data;
+        for (std::size_t s = 0; s < batch.size(); ++s) {
+            const std::uint32_t sample = batch.samples[s].index;
+            const std::size_t size = (begin[sample + 1] - begin[sample]) * hidden;
+            float* const kept = states.data() + begin[sample] * hidden;
+            if (!known[sample]) {
+                const didact::ArenaScope scope(run.arena);
+                single.clear();
+                single.append(batch, s);
+                std::memcpy(kept, trunk.forward_to(training, single, alone, prefix_layers + 1).data,
+                            size * sizeof(float));
+                known[sample] = true;
             }
-            run.saved.hidden = trunk.forward_from(training, batch, run.saved.trunk, prefix_layers + 1, input);
-        } else {
-            run.saved.hidden = trunk.forward(training, batch, run.saved.trunk);
-            const float* in = run.saved.trunk.hidden[prefix_layers].data;
-            for (const didact::SampleId& id : batch.samples) {
-                const std::size_t size = (begin[id.index + 1] - begin[id.index]) * hidden;
-                if (!known[id.index]) std::memcpy(states.data() + begin[id.index] * hidden, in, size * sizeof(float));
-                known[id.index] = true;
-                in += size;
-            }
+            std::memcpy(out, kept, size * sizeof(float));
+            out += size;
         }
+        run.saved.hidden = trunk.forward_from(training, batch, run.saved.trunk, prefix_layers + 1, input);
         run.model.head_forward(training, batch, run.saved);
         return run.loss_and_backward(training, batch, weight);
     }
@@ -164,6 +161,8 @@ struct FrozenOutput {
     std::vector<char> known;
     std::vector<std::size_t> begin; ///< token at which a sample begins
     std::vector<float> states;
+    didact::Batch single;
+    Model::Trunk::Saved alone;
 };
 
 /// PCGrad for two tasks: one gradient each, and their sum after each lost what opposes the other.

@@ -3,8 +3,8 @@
 
 namespace zero_overhead {
 
-/// The first block and the embeddings are frozen. Their output is kept in one array, sample after sample; a batch whose
-/// samples are all there begins at the second block.
+/// The first block and the embeddings are frozen. Their output is computed once a sample and kept in one array;
+/// every batch begins at the second block.
 Outcome prefix_by_hand(std::size_t steps) {
     ByHand run(1);
     for (didact::ParameterId id = 0; id < run.store.count(); ++id)
