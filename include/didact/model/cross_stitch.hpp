@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <vector>
 
 #include "didact/model/transformer.hpp"
@@ -28,7 +29,8 @@ class CrossStitch {
 
     struct Saved {
         std::vector<typename Trunk::Saved> columns;
-        std::vector<std::vector<View<S>>> before; ///< [block][column]: what the stitch mixed
+        std::vector<std::vector<View<S>>> before;      ///< [block][column]: what the stitch mixed
+        std::array<std::vector<View<S>>, 2> gradients; ///< of each column, above and below a stitch; of backward only
     };
 
     CrossStitch(ParameterStore<B>& store, const CrossStitchConfig& config) : config_(config) {
@@ -110,7 +112,9 @@ class CrossStitch {
         const ArenaScope scope(context.arena);
         auto& store = context.parameters;
         columns_[batch.task].finish_backward(context, dhidden, saved.columns[batch.task]);
-        std::vector<View<S>> up(columns_.size()), mixed(columns_.size());
+        auto& [up, mixed] = saved.gradients;
+        up.resize(columns_.size());
+        mixed.resize(columns_.size());
         for (std::size_t k = 0; k < columns_.size(); ++k) {
             up[k] = context.scratch(dhidden.rows, dhidden.cols);
             mixed[k] = context.scratch(dhidden.rows, dhidden.cols);
