@@ -122,6 +122,9 @@ TEST_SUITE("unit") {
         CHECK(c.bootstrap.low > 0);
         CHECK(compare_paired(b, a).difference.high < 0);
         CHECK(compare_paired(a, a).better_share == 0.5);
+        // Of 0.1 0.2 -0.3, sums of all three in any order are ties but for rounding: 6 of 27 samples; 11 are above 0.
+        CHECK(compare_paired(Reals{0.1, 0.2, -0.3}, Reals{0, 0, 0}).better_share ==
+              Approx((11 + 6 / 2.0) / 27).epsilon(0.03));
         CHECK(compare_paired(a, a).p_t == 1);
         CHECK_THROWS_AS(compare_paired(a, Reals{1}), Error);
     }

@@ -220,6 +220,7 @@ def significance(draw):
         differences.add("t interval", out["t_interval"], t_interval(a))
         differences.add("t interval of differences", out["difference"], t_interval(a - b))
         means = np.array(out["bootstrap_means"])
+        means[np.abs(means - a.mean()) <= 1e-13 * np.abs(a).max()] = a.mean()  # ties but for the order of addition
         drawn = BootstrapResult(confidence_interval=None, bootstrap_distribution=means, standard_error=None)
         for method, name in (("percentile", "bootstrap_percentile"), ("BCa", "bootstrap_bca")):
             theirs = stats.bootstrap((a,), np.mean, n_resamples=0, confidence_level=confidence, method=method,

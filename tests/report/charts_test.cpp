@@ -1,11 +1,11 @@
 #include <doctest/doctest.h>
 
+#include "../io/scratch.hpp"
 #include "didact/core/random.hpp"
 #include "didact/report/svg/heat_map.hpp"
 #include "didact/report/svg/line_chart.hpp"
 #include "didact/report/svg/scatter.hpp"
 #include "markup.hpp"
-#include "temporary_folder.hpp"
 
 #include <cmath>
 #include <limits>

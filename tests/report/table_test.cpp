@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
+#include "../io/scratch.hpp"
 #include "didact/report/table.hpp"
-#include "temporary_folder.hpp"
 
 #include <limits>
 

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
+#include "../io/scratch.hpp"
 #include "didact/report/tensorboard.hpp"
-#include "temporary_folder.hpp"
 
 #include <cmath>
 #include <cstdlib>
@@ -29,7 +29,7 @@ double loss_at(std::size_t step) { return 1.0 / double(step) + 1e-3; }
 
 TEST_SUITE("parity") {
     TEST_CASE("TensorBoard's own reader finds every scalar of a run that was stopped and resumed") {
-        const TemporaryFolder folder;
+        const ScratchFolder folder;
         std::map<std::string, std::vector<std::pair<std::size_t, nlohmann::json>>> expected;
         const auto step_of = [](std::size_t experience, std::size_t step) {
             return StepReport{.experience = experience,
@@ -51,7 +51,7 @@ TEST_SUITE("parity") {
         const EpochReport epoch{.split = "validation", .metrics = {{"accuracy", 0.8}, {"größe", std::nan("")}}};
         {
             // 300 steps of experience 0, then 7 of experience 1; a checkpoint after the fourth of these.
-            TensorBoard board(folder / "run");
+            TensorBoard board(folder.path / "run");
             for (std::size_t step = 1; step <= 300; ++step) {
                 board.step(step_of(0, step));
                 expect_step(step, step_of(0, step), step > 1);
@@ -67,7 +67,7 @@ TEST_SUITE("parity") {
             }
         }
         {
-            TensorBoard board(folder / "run", 300);
+            TensorBoard board(folder.path / "run", 300);
             for (std::size_t step = 5; step <= 9; ++step) {
                 StepReport report = step_of(1, step);
                 report.gradient_norm = 3; // so that one sees from which file it is
@@ -76,10 +76,10 @@ TEST_SUITE("parity") {
             }
             board.finish();
         }
-        AppendFile file(folder / "expected.json");
+        AppendFile file(folder.path / "expected.json");
         file.write(nlohmann::json(expected).dump());
         file.close();
-        const int status = read_back(folder / "run", folder / "expected.json");
+        const int status = read_back(folder.path / "run", folder.path / "expected.json");
         if (status == 77 || status == 127) {
             MESSAGE("skipped: no Python with the package tensorboard; DIDACT_PYTHON may name one");
             return;
@@ -88,9 +88,9 @@ TEST_SUITE("parity") {
 
         // The comparison itself can fail.
         expected["train/loss"][10].second = 0.5;
-        AppendFile wrong(folder / "wrong.json");
+        AppendFile wrong(folder.path / "wrong.json");
         wrong.write(nlohmann::json(expected).dump());
         wrong.close();
-        CHECK(read_back(folder / "run", folder / "wrong.json") == 1);
+        CHECK(read_back(folder.path / "run", folder.path / "wrong.json") == 1);
     }
 }

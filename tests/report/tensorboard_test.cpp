@@ -1,13 +1,15 @@
 #include <doctest/doctest.h>
 
-#include "didact/report/tensorboard.hpp"
-#include "temporary_folder.hpp"
+#include "small_files.hpp"
 
-#include <csignal>
+#include "../io/scratch.hpp"
+#include "didact/io/atomic_file.hpp"
+#include "didact/report/tensorboard.hpp"
+
 #include <cstring>
-#include <sys/resource.h>
 #include <vector>
 
+using namespace didact;
 using namespace didact::report;
 
 namespace {
@@ -20,7 +22,7 @@ std::uint64_t little_endian(const std::string& bytes, std::size_t at, int count)
 
 /// The data of a file's records, whose frames are checked.
 std::vector<std::string> records_of(const std::filesystem::path& path) {
-    const std::string bytes = contents(path);
+    const std::string bytes = io::read_file(path);
     std::vector<std::string> records;
     for (std::size_t at = 0; at < bytes.size();) {
         const std::size_t length = little_endian(bytes, at, 8);
@@ -54,12 +56,12 @@ TEST_SUITE("unit") {
     }
 
     TEST_CASE("TensorBoard: the file begins with its version, then the start of the session, then the scalars") {
-        const TemporaryFolder folder;
-        TensorBoard board(folder / "deep" / "er");
+        const ScratchFolder folder;
+        TensorBoard board(folder.path / "deep" / "er");
         board.step({.step = 1, .tokens = 100, .loss = 0.5, .seconds = 1});
         board.epoch({.split = "validation", .metrics = {{"accuracy", 0.75}}, .seconds = 2});
         board.finish();
-        CHECK(board.path().parent_path() == folder / "deep" / "er");
+        CHECK(board.path().parent_path() == folder.path / "deep" / "er");
         CHECK(board.path().filename().string().find("tfevents") != std::string::npos);
         const auto records = records_of(board.path());
         REQUIRE(records.size() == 4);
@@ -75,29 +77,26 @@ TEST_SUITE("unit") {
     }
 
     TEST_CASE("TensorBoard: two objects write two files, and the names keep their order") {
-        const TemporaryFolder folder;
+        const ScratchFolder folder;
         const TensorBoard first(folder.path), second(folder.path);
         CHECK(first.path() != second.path());
         CHECK(first.path().filename() < second.path().filename());
     }
 
     TEST_CASE("TensorBoard: a disk that fills up and a folder that cannot be are errors with the file's name") {
-        const TemporaryFolder folder;
+        const ScratchFolder folder;
         TensorBoard board(folder.path);
-        rlimit before{};
-        getrlimit(RLIMIT_FSIZE, &before);
-        const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-        const rlimit small{1000, before.rlim_max};
-        setrlimit(RLIMIT_FSIZE, &small);
-        const std::string full = error_of([&] {
-            for (std::size_t step = 1; step < 100; ++step) board.step({.step = step, .seconds = double(step)});
-        });
-        setrlimit(RLIMIT_FSIZE, &before);
-        std::signal(SIGXFSZ, handler);
+        const std::string full = [&] {
+            const SmallFiles limit(1000);
+            return error_of([&] {
+                for (std::size_t step = 1; step < 100; ++step) board.step({.step = step, .seconds = double(step)});
+            });
+        }();
         CHECK(full.rfind(board.path().string() + ": cannot be written: ", 0) == 0);
 
-        AppendFile(folder / "file").close();
-        CHECK(error_of([&] { TensorBoard inside(folder / "file"); }).rfind((folder / "file").string(), 0) == 0);
+        AppendFile(folder.path / "file").close();
+        CHECK(error_of([&] { TensorBoard inside(folder.path / "file"); }).rfind((folder.path / "file").string(), 0) ==
+              0);
         CHECK(error_of([] { TensorBoard board("/proc"); }).rfind("/proc/events.out.tfevents.", 0) == 0);
     }
 }

@@ -1,24 +1,30 @@
-// tokenizer_dump FOLDER [--cased] [--offsets] [--words] [--pairs] [--windows LENGTH STRIDE] [--max-length N] < lines
+// tokenizer_dump FOLDER [options] < lines
 //
-// Prints the ids of each line, with --offsets also "begin:end:word:sequence" of each token, beginning with a '|'.
-// --pairs: a line is "first TAB second"; --windows: the same, one output line a window and an empty line after each
-// input;
-// --words: a line is words parted by tabs; --cased: neither lower-cases nor strips accents, whatever the folder says.
-#include <cstring>
+// Prints the ids of each line. Options:
+//   --offsets            also "begin:end:word:sequence:type" of each token, after a '|'
+//   --pairs              a line is "first TAB second"
+//   --words              a line is words parted by tabs
+//   --windows LENGTH STRIDE   a line is "question TAB context"; one line a window and an empty line after the last
+//   --decode             prints the text that the ids stand for
+//   --max-length N, --only-first, --only-second   truncation
+//   --cased              neither lower-cases nor strips accents, whatever the folder says
+//   --save OTHER         writes the tokenizer to another folder first
+//   --train SIZE         learns a vocabulary from the lines, writes its tokenizer to FOLDER, and prints nothing
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "didact/text/tokenizer_json.hpp"
+#include "didact/text/vocabulary.hpp"
 
 using namespace didact;
 
 namespace {
 
 struct Arguments {
-    std::string folder = {};
+    std::string folder = {}, save = {};
     bool cased = false, offsets = false, words = false, pairs = false, decode = false;
-    std::size_t window = 0, stride = 0;
+    std::size_t window = 0, stride = 0, train = 0;
     text::EncodeOptions encode = {};
 };
 
@@ -42,13 +48,18 @@ Arguments parse(int argc, char** argv) {
             arguments.decode = true;
         else if (argument == "--windows")
             arguments.window = number(), arguments.stride = number();
+        else if (argument == "--train")
+            arguments.train = number();
         else if (argument == "--max-length")
             arguments.encode.max_length = number();
         else if (argument == "--only-second")
             arguments.encode.truncation = text::Truncation::only_second;
         else if (argument == "--only-first")
             arguments.encode.truncation = text::Truncation::only_first;
-        else {
+        else if (argument == "--save") {
+            require(i + 1 < argc, "--save needs a folder");
+            arguments.save = argv[++i];
+        } else {
             require(arguments.folder.empty() && argument[0] != '-', "unknown argument ", argument);
             arguments.folder = argument;
         }
@@ -64,6 +75,12 @@ text::WordPieceTokenizer load(const Arguments& arguments) {
     options.normalizer.lowercase = false;
     options.normalizer.strip_accents = std::nullopt;
     return text::WordPieceTokenizer({loaded.vocabulary().begin(), loaded.vocabulary().end()}, options);
+}
+
+void train(const Arguments& arguments) {
+    text::VocabularyTrainer trainer({.vocab_size = arguments.train});
+    for (std::string line; std::getline(std::cin, line);) trainer.add(line);
+    text::save_tokenizer(arguments.folder, text::WordPieceTokenizer(trainer.train()));
 }
 
 void print(const text::Encoding& encoding, bool offsets) {
@@ -89,6 +106,7 @@ std::vector<std::string> fields_of(const std::string& line) {
 
 void run(const Arguments& arguments) {
     const text::WordPieceTokenizer tokenizer = load(arguments);
+    if (!arguments.save.empty()) text::save_tokenizer(arguments.save, tokenizer);
     std::string line;
     for (std::size_t number = 1; std::getline(std::cin, line); ++number) {
         const std::vector<std::string> fields = fields_of(line);
@@ -116,7 +134,8 @@ void run(const Arguments& arguments) {
 int main(int argc, char** argv) {
     std::ios::sync_with_stdio(false);
     try {
-        run(parse(argc, argv));
+        const Arguments arguments = parse(argc, argv);
+        arguments.train > 0 ? train(arguments) : run(arguments);
     } catch (const std::exception& error) {
         std::cerr << "tokenizer_dump: " << error.what() << '\n';
         return 1;

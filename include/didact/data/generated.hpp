@@ -27,8 +27,8 @@ enum class ClinicalPeriod : std::uint8_t { first, later };
 
 struct ClinicalGrammarOptions {
     double label_noise = 0;          ///< share of labels replaced by another of the period, uniformly
-    double negation = 0.6;           ///< share of texts in which a denied hallmark of a rival decides
-    std::size_t max_distractors = 3; ///< their number in a text is uniform in [0, max_distractors]
+    double negation = 0.5;           ///< share of texts in which a denied hallmark of a rival decides
+    std::size_t max_distractors = 2; ///< their number in a text is uniform in [0, max_distractors]
     ClinicalPeriod period = ClinicalPeriod::first;
 
     void check() const {
@@ -171,7 +171,7 @@ class ClinicalGrammar {
             for (std::uint64_t left = 1 + random.below(3); left > 0; --left)
                 findings.affirmed |= draw(disease.possible() & ~findings.affirmed, random);
         }
-        for (std::uint64_t left = random.below(3); left > 0; --left) // denials that exclude nothing of interest
+        for (std::uint64_t left = random.below(2); left > 0; --left) // denials that exclude nothing of interest
             findings.denied |= draw(all_symptoms() & ~disease.possible() & ~rival_hallmarks & ~findings.denied, random);
 
         // More findings, until one disease is left.
@@ -227,12 +227,12 @@ class ClinicalGrammar {
         while (!affirmed.empty())
             sentences.push_back(
                 {random.below(4) == 0 ? wording.persistent : wording.more, take(affirmed, 1 + random.below(3))});
-        while (!denied.empty()) sentences.push_back({wording.denial, {}, take(denied, 1 + random.below(3))});
+        while (!denied.empty()) sentences.push_back({wording.denial, {}, take(denied, 1 + random.below(2))});
 
         result.distractors = random.below(options_.max_distractors + 1);
         std::size_t misleading = 0;
         for (std::size_t k = 0; k < result.distractors; ++k) {
-            const bool misleads = random.below(5) < 2;
+            const bool misleads = random.below(3) == 0;
             misleading += misleads;
             const SymptomSet mentioned = result.findings.affirmed | result.findings.denied;
             const SymptomSet other = draw(all_symptoms() & ~mentioned, random);

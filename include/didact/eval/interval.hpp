@@ -106,11 +106,15 @@ inline Interval bootstrap_bca(std::span<const double> values, double confidence 
                               const ResamplingOptions& options = {}) {
     detail::check_confidence(confidence);
     const double m = mean(values);
-    if (std::ranges::min(values) == std::ranges::max(values)) return {m, m, m, values.size()};
+    const auto ends = std::ranges::minmax(values);
+    if (ends.min == ends.max) return {m, m, m, values.size()};
     std::vector<double> means = bootstrap_means(values, options);
     std::ranges::sort(means);
 
-    const auto [first, last] = std::equal_range(means.begin(), means.end(), m);
+    // A sample of the same values in another order has the same mean but for rounding: that is a tie.
+    const double rounding = 1e-13 * std::max(std::abs(ends.min), std::abs(ends.max));
+    const auto first = std::ranges::lower_bound(means, m - rounding);
+    const auto last = std::ranges::upper_bound(means, m + rounding);
     const double below = double(first - means.begin()) + double(last - first) / 2;
     const double z0 = normal_quantile(below / double(means.size()));
 

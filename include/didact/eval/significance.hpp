@@ -71,9 +71,10 @@ inline PairedComparison compare_paired(std::span<const double> a, std::span<cons
     require(!a.empty(), "paired comparison: there are no values");
     std::vector<double> differences(a.size());
     std::ranges::transform(a, b, differences.begin(), [](double x, double y) { return x - y; });
-    double better = 0;
+    double better = 0, rounding = 0;
+    for (const double x : differences) rounding = std::max(rounding, 1e-13 * std::abs(x));
     const std::vector<double> means = bootstrap_means(differences, options);
-    for (const double m : means) better += m > 0 ? 1 : m == 0 ? 0.5 : 0;
+    for (const double m : means) better += m > rounding ? 1 : m >= -rounding ? 0.5 : 0;
     return {t_interval(differences, confidence), bootstrap_bca(differences, confidence, options),
             better / double(means.size()), t_test(differences), sign_flip_test(differences, options)};
 }

@@ -56,39 +56,39 @@ inline std::string json_reason(std::string_view message) {
             message.remove_prefix(at + start.size());
             break;
         }
-    return excerpt(message, 160);
+    return printable(message, 160);
 }
 
 /// A JSON text (RFC 8259). Throws Error with source, line and column where it is no valid JSON or UTF-8, where an
-/// object has a key twice, where it nests deeper than json_depth_limit, or where a number does not fit.
-inline nlohmann::json parse_json(std::string_view text, std::string_view source) {
-    require_text(text, source);
+/// object has a key twice, where it nests deeper than json_depth_limit, or where a number does not fit. `first_line` is
+/// the number of the text's first line in its file. With Json = nlohmann::ordered_json keys keep their order.
+template <class Json = nlohmann::json>
+Json parse_json(std::string_view text, std::string_view source, std::size_t first_line = 1) {
     const char* furthest = text.data();
-    const auto where = [&] {
-        const std::size_t read = std::size_t(furthest - text.data());
-        return TextPosition(text, read > 0 ? read - 1 : 0);
+    const auto fail_at = [&](std::size_t read, const auto&... parts) {
+        fail(source, ":", TextPosition(text, read > 0 ? read - 1 : 0, first_line), ": ", parts...);
     };
+    const auto read = [&] { return std::size_t(furthest - text.data()); };
+    require_text(text, source, first_line);
     std::vector<std::unordered_set<std::string>> keys;
-    const auto check = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
-        using Event = nlohmann::json::parse_event_t;
+    const auto check = [&](int depth, typename Json::parse_event_t event, Json& value) {
+        using Event = typename Json::parse_event_t;
         const bool opens = event == Event::object_start || event == Event::array_start;
-        require(!opens || depth < json_depth_limit, source, ":", opens ? where() : TextPosition(text, 0),
-                ": nested deeper than ", json_depth_limit, " levels");
+        if (opens && depth >= json_depth_limit) fail_at(read(), "nested deeper than ", json_depth_limit, " levels");
         if (event == Event::object_start) keys.emplace_back();
         if (event == Event::object_end) keys.pop_back();
-        if (event == Event::key && !keys.back().insert(value.get<std::string>()).second)
-            fail(source, ":", where(), ": key '", excerpt(value.get<std::string>()), "' stands twice in one object");
+        if (event == Event::key && !keys.back().insert(value.template get<std::string>()).second)
+            fail_at(read(), "key '", printable(value.template get<std::string>()), "' stands twice in one object");
         return true;
     };
     try {
-        return nlohmann::json::parse(JsonCursor(text.data(), &furthest),
-                                     JsonCursor(text.data() + text.size(), &furthest), check);
-    } catch (const nlohmann::json::parse_error& error) {
-        const TextPosition place(text, error.byte > 0 ? error.byte - 1 : 0);
-        fail(source, ":", place, ": not valid JSON: ", json_reason(error.what()));
-    } catch (const nlohmann::json::exception& error) {
-        fail(source, ":", where(), ": not valid JSON: ", json_reason(error.what()));
+        return Json::parse(JsonCursor(text.data(), &furthest), JsonCursor(text.data() + text.size(), &furthest), check);
+    } catch (const typename Json::parse_error& error) {
+        fail_at(error.byte, "not valid JSON: ", json_reason(error.what()));
+    } catch (const typename Json::exception& error) {
+        fail_at(read(), "not valid JSON: ", json_reason(error.what()));
     }
+    return {}; // not reached
 }
 
 /// A JSON file; see parse_json.
@@ -113,7 +113,7 @@ inline std::string describe_json(const nlohmann::json& value) {
     if (value.is_null()) return "null";
     if (value.is_object()) return "an object";
     if (value.is_array()) return "an array of " + std::to_string(value.size());
-    const std::string shown = excerpt(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    const std::string shown = printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return value.is_string() ? "the string " + shown : shown;
 }
 
@@ -161,15 +161,28 @@ T json_value(const nlohmann::json& value, std::string_view name, std::string_vie
     }
 }
 
-/// The field `name` of an object as a T. Throws Error that names source and field where it is missing or of another
-/// type, e.g. "config.json: 'hidden_size' is the string "768", expected an integer from 0 to 4294967295".
-template <class T>
-T field(const nlohmann::json& object, std::string_view name, std::string_view source) {
+/// The field `name` of an object, as it stands there. Throws Error that names source and field where it is missing.
+inline const nlohmann::json& member(const nlohmann::json& object, std::string_view name, std::string_view source) {
     require(object.is_object(), source, ": ", describe_json(object), " was found where an object with '", name,
             "' was expected");
     const auto found = object.find(name);
     require(found != object.end(), source, ": '", name, "' is missing");
-    return json_value<T>(*found, name, source);
+    return *found;
+}
+
+/// The field `name` of an object, which must be an array.
+inline const nlohmann::json& array_member(const nlohmann::json& object, std::string_view name,
+                                          std::string_view source) {
+    const nlohmann::json& value = member(object, name, source);
+    require(value.is_array(), source, ": '", name, "' is ", describe_json(value), ", expected an array");
+    return value;
+}
+
+/// The field `name` of an object as a T. Throws Error that names source and field where it is missing or of another
+/// type, e.g. "config.json: 'hidden_size' is the string "768", expected an integer from 0 to 4294967295".
+template <class T>
+T field(const nlohmann::json& object, std::string_view name, std::string_view source) {
+    return json_value<T>(member(object, name, source), name, source);
 }
 
 /// The field `name` of an object as a T, `otherwise` where it is missing or null.

@@ -16,6 +16,7 @@
 #include "didact/io/dtype.hpp"
 #include "didact/io/mapped_file.hpp"
 #include "didact/io/safetensors_header.hpp"
+#include "didact/io/shape.hpp"
 
 namespace didact::io {
 

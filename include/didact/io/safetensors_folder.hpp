@@ -12,6 +12,7 @@
 #include "didact/core/error.hpp"
 #include "didact/io/json.hpp"
 #include "didact/io/safetensors.hpp"
+#include "didact/io/utf8.hpp"
 
 namespace didact::io {
 
@@ -33,12 +34,12 @@ class ShardedSafetensors {
         for (const auto& [name, value] : weight_map.items()) {
             const auto file = json_value<std::string>(value, name, path_);
             require(!file.empty() && std::filesystem::path(file).filename() == file && file != "." && file != "..",
-                    path_, ": tensor '", excerpt(name, 200), "' is in '", excerpt(file, 200),
+                    path_, ": tensor '", printable(name, 200), "' is in '", printable(file, 200),
                     "', expected a file of the same folder");
             const auto [shard, is_new] = number_of.emplace(file, shards_.size());
             if (is_new) shards_.emplace_back(index_path.parent_path() / file);
             require(shards_[shard->second].contains(name), shards_[shard->second].path(), ": there is no tensor '",
-                    excerpt(name, 200), "', the index says that there is");
+                    printable(name, 200), "', the index says that there is");
             names_.push_back(name);
             shard_of_.emplace(name, shard->second);
         }

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -17,6 +16,8 @@
 #include "didact/core/error.hpp"
 #include "didact/io/dtype.hpp"
 #include "didact/io/json.hpp"
+#include "didact/io/shape.hpp"
+#include "didact/io/utf8.hpp"
 
 namespace didact::io {
 
@@ -30,13 +31,6 @@ struct SafetensorsEntry {
     std::vector<std::size_t> shape;
     std::uint64_t begin = 0, end = 0;
 };
-
-/// A shape as messages show it, e.g. "(768, 3072)".
-inline std::string shape_text(std::span<const std::size_t> shape) {
-    std::string text = "(";
-    for (const std::size_t extent : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
-    return text + ")";
-}
 
 /// Reads the JSON header of a safetensors file event by event, so that a hostile one costs no more memory than its
 /// own length: any other structure than the format's ends it at once.
@@ -78,10 +72,10 @@ class SafetensorsHeaderReader {
             metadata[key_] = text;
         } else if (place_ == Place::tensor && key_ == "dtype") {
             const std::optional<Dtype> dtype = dtype_named(text);
-            require(dtype.has_value(), where(), "dtype '", excerpt(text), "' is not known");
+            require(dtype.has_value(), where(), "dtype '", printable(text), "' is not known");
             entries.back().dtype = *dtype;
         } else {
-            return unexpected("the string '" + excerpt(text) + "'");
+            return unexpected("the string '" + printable(text) + "'");
         }
         return true;
     }
@@ -104,8 +98,8 @@ class SafetensorsHeaderReader {
         auto& seen = place_ == Place::file ? names_ : seen_;
         if (place_ == Place::tensor)
             require(name == "dtype" || name == "shape" || name == "data_offsets", where(), "unknown field '",
-                    excerpt(name), "'");
-        require(seen.insert(name).second, where(), "'", excerpt(name), "' stands twice in the header");
+                    printable(name), "'");
+        require(seen.insert(name).second, where(), "'", printable(name), "' stands twice in the header");
         if (place_ == Place::file) in_metadata_ = name == "__metadata__";
         return true;
     }
@@ -143,7 +137,7 @@ class SafetensorsHeaderReader {
     /// The start of a message: which file, which tensor.
     std::string where() const {
         const bool in_tensor = place_ == Place::tensor || place_ == Place::shape || place_ == Place::data_offsets;
-        return source_ + (in_tensor ? ": tensor '" + excerpt(entries.back().name, 200) + "': " : ": ");
+        return source_ + (in_tensor ? ": tensor '" + printable(entries.back().name, 200) + "': " : ": ");
     }
 
     [[noreturn]] bool unexpected(const std::string& found) const {
@@ -155,9 +149,9 @@ class SafetensorsHeaderReader {
         case Place::data_offsets:
             fail(where(), "data_offsets holds ", found, ", expected numbers from 0");
         case Place::metadata:
-            fail(where(), "__metadata__ '", excerpt(key_), "' is ", found, ", expected a string");
+            fail(where(), "__metadata__ '", printable(key_), "' is ", found, ", expected a string");
         case Place::file:
-            fail(where(), "'", excerpt(key_), "' is ", found, " in the header, expected an object");
+            fail(where(), "'", printable(key_), "' is ", found, " in the header, expected an object");
         default:
             fail(where(), "the header is ", found, ", expected an object");
         }
@@ -193,7 +187,7 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view json, std::ui
     std::uint64_t expected = 0;
     for (const SafetensorsEntry& entry : header.entries) {
         const auto bad = [&](const auto&... parts) {
-            fail(source, ": tensor '", excerpt(entry.name, 200), "': ", parts...);
+            fail(source, ": tensor '", printable(entry.name, 200), "': ", parts...);
         };
         if (entry.end < entry.begin) bad("ends at ", entry.end, ", before its begin at ", entry.begin);
         if (entry.begin != expected)

@@ -21,6 +21,8 @@
 #include "didact/io/atomic_file.hpp"
 #include "didact/io/dtype.hpp"
 #include "didact/io/safetensors_header.hpp"
+#include "didact/io/shape.hpp"
+#include "didact/io/utf8.hpp"
 
 namespace didact::io {
 
@@ -35,7 +37,7 @@ class SafetensorsWriter {
         : file_(path), metadata_(std::move(metadata)) {
         for (const auto& [key, value] : metadata_)
             require(invalid_utf8(key) == std::string::npos && invalid_utf8(value) == std::string::npos, path.string(),
-                    ": metadata '", excerpt(key), "' is not valid UTF-8");
+                    ": metadata '", printable(key), "' is not valid UTF-8");
     }
 
     /// Adds a tensor, row-major, stored in the type that its values have: float as F32, std::int64_t as I64 and so on.
@@ -103,7 +105,7 @@ class SafetensorsWriter {
 
     void add_tensor(std::string name, std::vector<std::size_t> shape, Dtype dtype, std::size_t count,
                     std::function<void(std::string_view)> write) {
-        const std::string where = file_.path().string() + ": tensor '" + excerpt(name, 200) + "'";
+        const std::string where = file_.path().string() + ": tensor '" + printable(name, 200) + "'";
         require(!committed_, where, " is added after commit");
         require(name != "__metadata__", where, ": this name is the format's own");
         require(invalid_utf8(name) == std::string::npos, where, ": its name is not valid UTF-8");

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "didact/core/error.hpp"
@@ -43,6 +44,20 @@ inline std::size_t invalid_utf8(std::string_view text) {
     return std::string_view::npos;
 }
 
+/// The beginning of a text for a message: at most `limit` bytes, cut between code points, with '?' for what a terminal
+/// would not show and for what is not UTF-8.
+inline std::string printable(std::string_view text, std::size_t limit = 60) {
+    std::string shown;
+    for (std::size_t i = 0, length; i < text.size(); i += length) {
+        length = std::max<std::size_t>(utf8_length(text.substr(i)), 1);
+        if (i + length > limit) return shown + "...";
+        const auto first = static_cast<unsigned char>(text[i]);
+        const bool shows = first >= 0x20 && first != 0x7F && (length > 1 || first < 0x80);
+        shown += shows ? text.substr(i, length) : std::string_view("?");
+    }
+    return shown;
+}
+
 /// Number of code points of well-formed UTF-8.
 inline std::size_t code_points(std::string_view text) {
     return std::size_t(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
@@ -52,7 +67,8 @@ inline std::size_t code_points(std::string_view text) {
 struct TextPosition {
     std::size_t line = 1, column = 1;
 
-    TextPosition(std::string_view text, std::size_t offset) {
+    /// `first_line` is the number of the text's first line, where the text is part of a file.
+    TextPosition(std::string_view text, std::size_t offset, std::size_t first_line = 1) : line(first_line) {
         const std::string_view before = text.substr(0, offset);
         const std::size_t line_start = before.rfind('\n') + 1; // npos + 1 is 0
         line += std::size_t(std::count(before.begin(), before.end(), '\n'));
@@ -67,14 +83,15 @@ Stream& operator<<(Stream& stream, const TextPosition& position) {
 }
 
 /// Throws Error with file, line and column unless `text` is UTF-8 without zero bytes.
-inline void require_text(std::string_view text, std::string_view source) {
+inline void require_text(std::string_view text, std::string_view source, std::size_t first_line = 1) {
     if (const std::size_t at = invalid_utf8(text); at != std::string_view::npos) {
         constexpr char digits[] = "0123456789ABCDEF";
         const auto byte = static_cast<unsigned char>(text[at]);
-        fail(source, ":", TextPosition(text, at), ": not valid UTF-8: byte 0x", digits[byte >> 4], digits[byte & 15]);
+        fail(source, ":", TextPosition(text, at, first_line), ": not valid UTF-8: byte 0x", digits[byte >> 4],
+             digits[byte & 15]);
     }
     if (const std::size_t at = text.find('\0'); at != std::string_view::npos)
-        fail(source, ":", TextPosition(text, at), ": a zero byte; this is not a text file");
+        fail(source, ":", TextPosition(text, at, first_line), ": a zero byte; this is not a text file");
 }
 
 /// The text without the byte order mark that some editors put before it.

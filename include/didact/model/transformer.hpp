@@ -160,6 +160,22 @@ class Transformer {
         return finish(context, saved);
     }
 
+    /// The input of stage `stage` > 0, without dropout and with nothing kept for backward.
+    View<S> forward_to(Context<B>& context, const Batch& batch, Saved& saved, std::size_t stage) const {
+        check_tokens(batch);
+        saved.blocks.resize(blocks_.size());
+        const bool training = std::exchange(context.training, false);
+        View<S> x = context.scratch(batch.tokens(), config_.hidden_size), y = context.scratch(x.rows, x.cols);
+        embed(context, batch, x, saved);
+        for (std::size_t i = 0; i + 1 < stage; ++i) {
+            const ArenaScope scope(context.arena);
+            blocks_[i].forward(context, batch.cu_seqlens, x, y, saved.blocks[i]);
+            std::swap(x, y);
+        }
+        context.training = training;
+        return x;
+    }
+
     /// What follows the blocks: the final norm, where the family has one.
     View<S> finish(Context<B>& context, Saved& saved) const {
         saved.output = saved.hidden.back();

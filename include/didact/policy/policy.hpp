@@ -74,7 +74,7 @@ using policy_of = policy_of_or<family, None<family>, Policies...>;
 template <class P, class... Policies>
 P pick_policy(const Policies&... policies) {
     P result{};
-    const auto take = [&](const auto& policy) {
+    [[maybe_unused]] const auto take = [&](const auto& policy) {
         if constexpr (std::is_same_v<std::remove_cvref_t<decltype(policy)>, P>) result = policy;
     };
     (take(policies), ...);

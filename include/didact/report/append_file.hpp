@@ -84,12 +84,4 @@ class AppendFile {
     std::uint64_t offset_;
 };
 
-/// Makes a folder and those above it, where they are not there yet.
-inline void make_folder(const std::filesystem::path& folder) {
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    require(!error && std::filesystem::is_directory(folder, error), folder.string(),
-            ": this folder cannot be made: ", error ? error.message() : std::string("there is a file of that name"));
-}
-
 }

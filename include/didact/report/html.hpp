@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "didact/report/append_file.hpp"
+#include "didact/io/atomic_file.hpp"
 #include "didact/report/escape.hpp"
 #include "didact/report/table.hpp"
 
@@ -62,30 +62,8 @@ class HtmlReport {
         return page + body_ + "</main>\n</body>\n</html>\n";
     }
 
-    /// Writes the page beside `path` and moves it there, so that a reader never meets half of it. Where `path` is a
-    /// device or a pipe it is written directly. Throws Error with the file's name.
-    void write(const std::filesystem::path& path) const {
-        std::error_code error;
-        const std::filesystem::file_status status = std::filesystem::status(path, error);
-        require(!std::filesystem::is_directory(status), path.string(), ": is a folder, the page needs a file");
-        const bool direct = std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
-        const std::filesystem::path target =
-            direct || !std::filesystem::exists(status) ? path : std::filesystem::canonical(path);
-        const std::filesystem::path written = direct ? target.string() : target.string() + ".partial";
-        try {
-            AppendFile file(written);
-            file.write(str());
-            file.sync();
-            file.close();
-            if (!direct) {
-                std::filesystem::rename(written, target, error);
-                require(!error, path.string(), ": cannot be replaced: ", error.message());
-            }
-        } catch (...) {
-            if (!direct) std::filesystem::remove(written, error);
-            throw;
-        }
-    }
+    /// Writes the page in place of the one before, which stays where that fails; Error names the file.
+    void write(const std::filesystem::path& path) const { io::write_atomically(path, str()); }
 
   private:
     HtmlReport& element(std::string_view tag, std::string_view text) {

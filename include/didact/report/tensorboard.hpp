@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "didact/io/folder.hpp"
 #include "didact/report/append_file.hpp"
 #include "didact/report/crc32c.hpp"
 #include "didact/report/step_report.hpp"
@@ -58,7 +59,7 @@ class ProtobufMessage {
 class TensorBoard {
   public:
     explicit TensorBoard(const std::filesystem::path& folder, std::size_t steps_before = 0)
-        : file_((make_folder(folder), folder / file_name())), steps_before_(steps_before) {
+        : file_((io::make_folder(folder), folder / file_name())), steps_before_(steps_before) {
         ProtobufMessage event = event_at(0);
         event.text(file_version, "brain.Event:2");
         write_record(event.bytes());

@@ -3,29 +3,22 @@
 #include <string>
 #include <string_view>
 
+#include "didact/io/utf8.hpp"
+
 namespace didact::report {
 
 /// What stands for bytes that are not UTF-8.
 inline constexpr char32_t replacement_character = 0xFFFD;
 
-/// The code point at byte `at`, which moves behind it. Overlong forms, surrogates and stray bytes are read as U+FFFD,
-/// one for each longest piece that begins a valid sequence (Unicode 15, section 3.9, table 3-7).
+/// The code point at byte `at`, which moves behind it. Each byte that belongs to no well-formed sequence is read as
+/// U+FFFD.
 inline char32_t next_code_point(std::string_view text, std::size_t& at) {
-    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    const unsigned first = byte(at++);
-    if (first < 0x80) return first;
-    if (first < 0xC2 || first > 0xF4) return replacement_character;
-    const std::size_t following = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
-    char32_t code = first & (0x3Fu >> following);
-    unsigned low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-    unsigned high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-    for (std::size_t i = 0; i < following; ++i) {
-        const unsigned next = byte(at);
-        if (next < low || next > high) return replacement_character;
-        code = code << 6 | (next & 0x3F);
-        ++at;
-        low = 0x80, high = 0xBF;
-    }
+    const std::size_t length = io::utf8_length(text.substr(at));
+    const unsigned first = static_cast<unsigned char>(text[at++]);
+    if (length == 0) return replacement_character;
+    if (length == 1) return first;
+    char32_t code = first & (0x7Fu >> length);
+    for (std::size_t i = 1; i < length; ++i) code = code << 6 | (static_cast<unsigned char>(text[at++]) & 0x3Fu);
     return code;
 }
 

@@ -33,6 +33,45 @@ struct NormalizedText {
     }
 };
 
+/// A run of combining marks on its way into canonical order (Unicode, section 3.11), and out of it without nonspacing
+/// marks. Which original bytes a mark is said to come from is as in tokenizers: each character of the text gives its
+/// bytes to one mark, in the order of the text; a mark that a decomposition brings in shares those before it.
+class CombiningMarks {
+  public:
+    /// A character that is no combining mark comes from `source`; marks follow it.
+    void begin(ByteRange source) { before_ = source; }
+
+    /// `first`: the mark is the first or only part of the decomposition of the character at `source`.
+    void add(char32_t c, int combining_class, ByteRange source, bool first) {
+        marks_.push_back({c, combining_class, first});
+        if (first) sources_.push_back(source);
+    }
+
+    /// Ends the run; calls `emit(code point, source)`.
+    template <class Emit>
+    void flush(Emit&& emit) {
+        if (marks_.empty()) return;
+        std::ranges::stable_sort(marks_, {}, &Mark::combining_class);
+        std::size_t next = 0;
+        for (const Mark& mark : marks_) {
+            if (mark.first) before_ = sources_[next++];
+            if (!unicode::is_nonspacing_mark(mark.code_point)) emit(mark.code_point, before_);
+        }
+        marks_.clear();
+        sources_.clear();
+    }
+
+  private:
+    struct Mark {
+        char32_t code_point;
+        int combining_class;
+        bool first;
+    };
+    std::vector<Mark> marks_;
+    std::vector<ByteRange> sources_;
+    ByteRange before_;
+};
+
 /// Hugging Face's `BertNormalizer`: cleans (drops control characters, makes whitespace a space), puts spaces around CJK
 /// ideographs, strips accents (NFD without Mn) and lower-cases, in this order.
 struct BertNormalizer {
@@ -49,25 +88,14 @@ struct BertNormalizer {
     void normalize(std::string_view text, std::size_t begin, std::size_t end, NormalizedText& result) const {
         require(text.size() < std::numeric_limits<std::uint32_t>::max(), "a text of ", text.size(),
                 " bytes is too long for one encoding");
-        // A run of combining marks on its way into canonical order (Unicode, section 3.11). As in tokenizers, the
-        // sources do not move with the marks.
-        std::vector<std::pair<int, char32_t>> marks;
-        std::vector<ByteRange> mark_sources;
+        CombiningMarks marks;
         const auto emit = [&](char32_t c, ByteRange source) {
             if (lowercase)
                 unicode::lower(c, [&](char32_t lowered) { result.append(lowered, source); });
             else
                 result.append(c, source);
         };
-        const auto flush = [&] {
-            if (marks.empty()) return;
-            std::stable_sort(marks.begin(), marks.end(),
-                             [](const auto& a, const auto& b) { return a.first < b.first; });
-            for (std::size_t i = 0; i < marks.size(); ++i)
-                if (!unicode::is_nonspacing_mark(marks[i].second)) emit(marks[i].second, mark_sources[i]);
-            marks.clear();
-            mark_sources.clear();
-        };
+        const auto flush = [&] { marks.flush(emit); };
         text = text.substr(0, end);
         for (std::size_t i = begin; i < end;) {
             const auto first = static_cast<std::uint32_t>(i);
@@ -91,14 +119,16 @@ struct BertNormalizer {
             if (!strips_accents()) {
                 emit(c, source);
             } else {
+                bool leads = true;
                 unicode::decompose(c, [&](char32_t part, int combining_class) {
-                    if (combining_class != 0) {
-                        marks.emplace_back(combining_class, part);
-                        mark_sources.push_back(source);
-                        return;
+                    if (combining_class == 0) {
+                        flush();
+                        marks.begin(source);
+                        if (!unicode::is_nonspacing_mark(part)) emit(part, source);
+                    } else {
+                        marks.add(part, combining_class, source, leads);
                     }
-                    flush();
-                    if (!unicode::is_nonspacing_mark(part)) emit(part, source);
+                    leads = false;
                 });
             }
             if (spaced) result.append(' ', source);

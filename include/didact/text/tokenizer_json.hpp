@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "didact/core/error.hpp"
+#include "didact/text/tokenizer_save.hpp"
 #include "didact/text/wordpiece.hpp"
 
 /// Tokenizers in the files that Hugging Face's transformers and tokenizers read and write.
@@ -75,11 +76,6 @@ inline AddedToken added_token(const Json& json, std::int32_t id) {
     return token;
 }
 
-inline Json to_json(const AddedToken& token) {
-    return {{"content", token.content},         {"special", token.special}, {"normalized", token.normalized},
-            {"single_word", token.single_word}, {"lstrip", token.lstrip},   {"rstrip", token.rstrip}};
-}
-
 /// Special tokens' names and BERT's normalizer options, where the files give them; they go before tokenizer.json, as in
 /// transformers.
 inline void apply_config(const Json& special_tokens_map, const Json& config, WordPieceOptions& options) {
@@ -131,19 +127,6 @@ inline Template template_of(const Json& parts, const Json& special_tokens) {
             result.parts.push_back({name == "A" ? TemplatePart::Kind::first : TemplatePart::Kind::second,
                                     sequence.at("type_id").get<std::int32_t>()});
         }
-    }
-    return result;
-}
-
-inline Json to_json(const Template& parts, const WordPieceTokenizer& tokenizer) {
-    Json result = Json::array();
-    for (const TemplatePart& part : parts.parts) {
-        if (part.kind == TemplatePart::Kind::added)
-            result.push_back({{"SpecialToken", {{"id", tokenizer.token_of(part.id)}, {"type_id", part.type_id}}}});
-        else
-            result.push_back(
-                {{"Sequence",
-                  {{"id", part.kind == TemplatePart::Kind::first ? "A" : "B"}, {"type_id", part.type_id}}}});
     }
     return result;
 }

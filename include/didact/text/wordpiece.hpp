@@ -61,8 +61,11 @@ class WordPieceTokenizer {
         for (const AddedToken& token : *options_.added_tokens) add(token);
         before_normalization_ = AddedTokenFinder(*options_.added_tokens, false, options_.normalizer);
         after_normalization_ = AddedTokenFinder(*options_.added_tokens, true, options_.normalizer);
-        if (!options_.single) options_.single = Template::bert_single(cls_id(), sep_id());
-        if (!options_.pair) options_.pair = Template::bert_pair(cls_id(), sep_id());
+        if (!options_.single || !options_.pair) {
+            const std::int32_t cls = cls_id(), sep = sep_id();
+            if (!options_.single) options_.single = Template::bert_single(cls, sep);
+            if (!options_.pair) options_.pair = Template::bert_pair(cls, sep);
+        }
         for (const Template* given : {&*options_.single, &*options_.pair})
             for (const TemplatePart& part : given->parts)
                 if (part.kind == TemplatePart::Kind::added) token_of(part.id);
@@ -124,7 +127,8 @@ class WordPieceTokenizer {
         return windows;
     }
 
-    /// The text of ids: tokens joined by spaces, continuations joined without. Error where an id is no token's.
+    /// The text of ids: tokens joined by spaces, continuations without. An added token comes back as it was added (so
+    /// it does in tokenizers before 0.23, in its normalized form since). Error where an id is no token's.
     std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = true) const {
         std::string text;
         bool first = true;

@@ -30,7 +30,14 @@ class Archive {
     template <class T>
     requires(std::is_arithmetic_v<T> || std::is_enum_v<T>) void operator()(std::string_view name, T& value) {
         entry(name, 'v', sizeof(T));
-        raw(name, &value, sizeof(T));
+        if constexpr (std::is_same_v<T, bool>) {
+            std::uint8_t byte = value;
+            raw(name, &byte, 1);
+            require(byte <= 1, source_, ": entry '", name, "' is ", int(byte), ", expected 0 or 1");
+            value = byte;
+        } else {
+            raw(name, &value, sizeof(T));
+        }
     }
 
     template <class T, class Allocator>

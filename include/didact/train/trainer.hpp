@@ -79,6 +79,7 @@ class Trainer {
         archive("result", result_);
         archive("best", best_);
         ParameterStore<B>& store = model_.parameters();
+        check_parameters(archive);
         archive("values", store.values());
         std::vector<std::uint8_t> trainable;
         std::vector<float> multiples;
@@ -108,6 +109,24 @@ class Trainer {
             archive("begun", begun);
         }
     };
+
+    /// Writes the parameters' names and shapes, or throws Error where an archive's are others.
+    void check_parameters(Archive& archive) {
+        const ParameterStore<B>& store = model_.parameters();
+        std::size_t count = store.count();
+        archive("parameters", count);
+        require(count == store.count(), archive.source(), ": ", count, " parameters, the model has ", store.count());
+        for (const Parameter& p : store.parameters()) {
+            std::string name = p.name;
+            std::size_t rows = p.rows, cols = p.cols;
+            archive("name", name);
+            archive("rows", rows);
+            archive("cols", cols);
+            require(name == p.name && rows == p.rows && cols == p.cols, archive.source(), ": parameter '",
+                    excerpt(name), "' is (", rows, ", ", cols, "), the model has '", p.name, "' of (", p.rows, ", ",
+                    p.cols, ") in its place");
+        }
+    }
 
     void begin_run(const Stream& stream, const TrainingOptions& options) {
         options.check();

@@ -72,10 +72,34 @@ void fill_rows(View<T> c, View<const T> bias) {
     }
 }
 
+/// C += A op(B) in full panels of rows only. Eigen sums the rows of an incomplete panel in another order; filled up
+/// with zeros, a row of C is a function of its row of A alone, in whatever company it comes.
+template <class T>
+void gemm_full_panels(View<const T> a, Transpose transpose_b, View<const T> b, View<T> c) {
+    constexpr std::size_t panel = Eigen::internal::gebp_traits<T, T>::nr;
+    const std::size_t rest = c.rows % panel;
+    if (rest == 0) return gemm_tile<T>(Transpose::no, a, transpose_b, b, c);
+    // A call packs all of B, which costs more than to copy a few rows.
+    const std::size_t begin = c.rows <= 128 ? 0 : c.rows - rest, rows = c.rows - begin;
+    if (begin > 0) gemm_tile<T>(Transpose::no, a.middle_rows(0, begin), transpose_b, b, c.middle_rows(0, begin));
+    const std::size_t filled = (rows + panel - 1) / panel * panel;
+    T* const memory = thread_scratch<T, 3>(filled * (a.cols + c.cols));
+    const View<T> x(memory, filled, a.cols), y(memory + filled * a.cols, filled, c.cols);
+    for (std::size_t i = 0; i < rows; ++i) {
+        std::copy_n(a.row(begin + i), a.cols, x.row(i));
+        std::copy_n(c.row(begin + i), c.cols, y.row(i));
+    }
+    std::fill(x.row(rows), x.row(filled), T(0));
+    std::fill(y.row(rows), y.row(filled), T(0));
+    gemm_tile<T>(Transpose::no, x, transpose_b, b, y);
+    for (std::size_t i = 0; i < rows; ++i) std::copy_n(y.row(i), c.cols, c.row(begin + i));
+}
+
 }
 
 /// C = op(A) op(B) + bias, or C += op(A) op(B). C: (m, n), op(A): (m, k), op(B): (k, n), bias: (1, n) or empty.
-/// Cut into tiles of C whose size depends on the shape only, so the bits do not depend on the number of threads.
+/// Cut into tiles of C whose size depends on the shape only, so the bits do not depend on the number of threads. Where
+/// A is not transposed, a row of C has the same bits whatever the other rows are and however many.
 template <class T>
 void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_identity_t<T>> a, Transpose transpose_b,
           View<const std::type_identity_t<T>> b, View<T> c, bool accumulate = false,
@@ -89,23 +113,31 @@ void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_
     const bool by_rows = c.rows >= 64 || c.rows >= c.cols;
     const std::size_t extent = by_rows ? c.rows : c.cols;
     const bool small = c.rows * c.cols * k < std::size_t(64) * 64 * 64;
-    const std::size_t width = small ? extent : std::clamp<std::size_t>((extent / 8 + 15) / 16 * 16, 64, 512);
+    // Columns are cut where Eigen's panels of them end, or a column's sum would depend on the cut.
+    const std::size_t unit = by_rows ? 16 : Eigen::internal::gebp_traits<T, T>::mr;
+    const auto rounded_up = [&](std::size_t size) { return (size + unit - 1) / unit * unit; };
+    const std::size_t width = small ? extent : std::clamp(rounded_up(extent / 8), rounded_up(64), 512 / unit * unit);
+    const auto multiply = [&](View<const T> left, View<const T> right, View<T> part) {
+        if (transpose_a == Transpose::no)
+            cpu::gemm_full_panels<T>(left, transpose_b, right, part);
+        else
+            cpu::gemm_tile<T>(transpose_a, left, transpose_b, right, part);
+    };
     context.pool.for_each_tile(tile_count(extent, std::max<std::size_t>(width, 1)), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, extent);
         if (by_rows) {
             const View<T> part = c.middle_rows(range.begin, range.size());
             if (!accumulate) cpu::fill_rows(part, bias);
-            cpu::gemm_tile<T>(transpose_a,
-                              transpose_a == Transpose::no ? a.middle_rows(range.begin, range.size())
-                                                           : a.middle_cols(range.begin, range.size()),
-                              transpose_b, b, part);
+            multiply(transpose_a == Transpose::no ? a.middle_rows(range.begin, range.size())
+                                                  : a.middle_cols(range.begin, range.size()),
+                     b, part);
         } else {
             const View<T> part = c.middle_cols(range.begin, range.size());
             if (!accumulate) cpu::fill_rows(part, bias.empty() ? bias : bias.middle_cols(range.begin, range.size()));
-            cpu::gemm_tile<T>(transpose_a, a, transpose_b,
-                              transpose_b == Transpose::no ? b.middle_cols(range.begin, range.size())
-                                                           : b.middle_rows(range.begin, range.size()),
-                              part);
+            multiply(a,
+                     transpose_b == Transpose::no ? b.middle_cols(range.begin, range.size())
+                                                  : b.middle_rows(range.begin, range.size()),
+                     part);
         }
     });
 }

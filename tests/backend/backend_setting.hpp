@@ -1,0 +1,56 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "didact/backend/cpu.hpp"
+
+#include "didact/core/parameter_store.hpp"
+
+namespace didact::backend_test {
+
+/// What an operation needs, and matrices of random numbers that live as long as the setting.
+template <class T>
+struct Setting {
+    ParameterStore<Cpu<T>> store;
+    ThreadPool pool;
+    Arena arena;
+    Context<Cpu<T>> context{store, pool, arena};
+    Random random{19};
+
+    explicit Setting(std::size_t threads = 2) : pool(threads) {}
+
+    /// Standard normal, `padding` unused columns after each row.
+    View<T> matrix(std::size_t rows, std::size_t cols, std::size_t padding = 0) {
+        const View<T> whole = arena.matrix<T>(std::max<std::size_t>(rows, 1), cols + padding);
+        for (std::size_t i = 0; i < whole.size(); ++i) whole.data[i] = T(random.normal());
+        return {whole.data, rows, cols, cols + padding};
+    }
+    std::vector<T> list(std::size_t size) {
+        std::vector<T> result(size);
+        for (T& x : result) x = T(random.normal());
+        return result;
+    }
+    View<T> copy_of(View<const T> a) {
+        const View<T> result = arena.matrix<T>(a.rows, a.cols);
+        for (std::size_t i = 0; i < a.rows; ++i) std::copy_n(a.row(i), a.cols, result.row(i));
+        return result;
+    }
+};
+
+/// The largest difference between `a` and expected(i, j), in double.
+template <class T, class Expected>
+double difference(View<T> a, const Expected& expected) {
+    double largest = 0;
+    for (std::size_t i = 0; i < a.rows; ++i)
+        for (std::size_t j = 0; j < a.cols; ++j) {
+            const double d = std::abs(double(a(i, j)) - double(expected(i, j)));
+            largest = std::isnan(d) ? 1e300 : std::max(largest, d);
+        }
+    return largest;
+}
+
+template <class T>
+constexpr double tolerance = sizeof(T) == 4 ? 2e-6 : 1e-13;
+
+}

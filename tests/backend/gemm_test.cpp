@@ -1,0 +1,93 @@
+#include <doctest/doctest.h>
+
+#include "backend_setting.hpp"
+
+using namespace didact;
+using namespace didact::backend_test;
+
+namespace {
+
+constexpr Transpose both[] = {Transpose::no, Transpose::yes};
+
+}
+
+TEST_SUITE("unit") {
+
+    TEST_CASE_TEMPLATE("a matrix product is the sum over k, in every layout, with bias or added to what is there", T,
+                       float, double) {
+        // The last two are cut into tiles, by rows and by columns.
+        for (const auto& [m, n, k] : std::vector<std::array<std::size_t, 3>>{
+                 {1, 1, 1}, {5, 3, 7}, {4, 4, 4}, {17, 31, 9}, {65, 80, 52}, {20, 200, 67}})
+            for (const Transpose ta : both)
+                for (const Transpose tb : both)
+                    for (const int kind : {0, 1, 2}) { // plain, bias, accumulate
+                        if (m * n > 1000 && kind != 1) continue;
+                        Setting<T> s;
+                        const View<T> a = ta == Transpose::no ? s.matrix(m, k, 3) : s.matrix(k, m, 3);
+                        const View<T> b = tb == Transpose::no ? s.matrix(k, n, 5) : s.matrix(n, k, 5);
+                        const View<T> c = s.matrix(m, n, 2), before = s.copy_of(c), bias = s.matrix(1, n);
+                        const T beyond = c.data[c.cols];
+                        gemm(s.context, ta, a, tb, b, c, kind == 2, kind == 1 ? View<const T>(bias) : View<const T>());
+                        const auto expected = [&, m = m, k = k](std::size_t i, std::size_t j) {
+                            double sum = kind == 2 ? double(before(i, j)) : kind == 1 ? double(bias(0, j)) : 0;
+                            for (std::size_t l = 0; l < k; ++l)
+                                sum += double(ta == Transpose::no ? a(i, l) : a(l, i)) *
+                                       double(tb == Transpose::no ? b(l, j) : b(j, l));
+                            return sum;
+                        };
+                        CHECK(difference(c, expected) < 20 * tolerance<T>);
+                        CHECK(c.data[c.cols] == beyond); // what lies between rows is not touched
+                    }
+    }
+
+    TEST_CASE_TEMPLATE("a row of a product has the same bits whatever rows come with it, and however many", T, float,
+                       double) {
+        for (const auto& [n, k] : std::vector<std::array<std::size_t, 2>>{{7, 9}, {20, 12}, {101, 40}, {300, 20}})
+            for (const Transpose tb : both) {
+                Setting<T> s;
+                const View<T> a = s.matrix(72, k), b = tb == Transpose::no ? s.matrix(k, n) : s.matrix(n, k);
+                const View<T> bias = s.matrix(1, n), all = s.matrix(72, n);
+                gemm(s.context, Transpose::no, a, tb, b, all, false, bias);
+                for (const std::size_t rows : {1u, 3u, 4u, 50u, 67u})
+                    for (const std::size_t first : {0u, 5u}) {
+                        const View<T> part = s.matrix(rows, n);
+                        gemm(s.context, Transpose::no, a.middle_rows(first, rows), tb, b, part, false, bias);
+                        CAPTURE(n);
+                        CAPTURE(rows);
+                        CHECK(difference(part, [&](std::size_t i, std::size_t j) { return all(first + i, j); }) == 0);
+                    }
+            }
+    }
+
+    TEST_CASE_TEMPLATE("a product has the same bits for any number of threads", T, float, double) {
+        for (const Transpose ta : both) {
+            Setting<T> one(1);
+            const View<T> a = ta == Transpose::no ? one.matrix(75, 50) : one.matrix(50, 75);
+            const View<T> b = one.matrix(50, 80), c = one.matrix(75, 80);
+            gemm(one.context, ta, a, Transpose::no, b, c);
+            for (const std::size_t threads : {2u, 3u}) {
+                Setting<T> many(threads);
+                const View<T> d = many.matrix(75, 80);
+                gemm(many.context, ta, a, Transpose::no, b, d);
+                CHECK(difference(d, c) == 0);
+            }
+        }
+    }
+
+    TEST_CASE("a product over an empty dimension is the bias") {
+        Setting<float> s;
+        const View<float> c = s.matrix(3, 4), bias = s.matrix(1, 4), a = s.matrix(3, 1), b = s.matrix(1, 4);
+        gemm(s.context, Transpose::no, View<const float>(a.data, 3, 0), Transpose::no, View<const float>(b.data, 0, 4),
+             c, false, bias);
+        CHECK(difference(c, [&](std::size_t, std::size_t j) { return bias(0, j); }) == 0);
+    }
+
+    TEST_CASE("a product of shapes that do not fit is an error that shows them") {
+        Setting<float> s;
+        const View<float> a = s.matrix(2, 3), b = s.matrix(4, 5), c = s.matrix(2, 5);
+        CHECK_THROWS_WITH_AS(gemm(s.context, Transpose::no, a, Transpose::no, b, c),
+                             "matrix product of (2, 3) and (4, 5) into (2, 5)", Error);
+        CHECK_THROWS_WITH_AS(gemm(s.context, Transpose::yes, a, Transpose::yes, b, c),
+                             "matrix product of (2, 3)ᵀ and (4, 5)ᵀ into (2, 5)", Error);
+    }
+}

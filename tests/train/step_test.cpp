@@ -1,0 +1,205 @@
+#include <doctest/doctest.h>
+
+#include "../model/small_models.hpp"
+
+using namespace didact;
+
+namespace {
+
+using D = Cpu<double>;
+using M = small::MlpModel<D>;
+
+/// Weights that differ from sample to sample.
+struct UnequalWeights {
+    static constexpr Family family = Family::curriculum;
+    template <class Model>
+    struct State {
+        State(const UnequalWeights&, const Model&) {}
+        void weigh_samples(const Dataset&, std::size_t, const Moment&, std::span<const std::uint32_t> chosen,
+                           std::span<float> weights) {
+            for (std::size_t i = 0; i < chosen.size(); ++i) weights[i] = 0.25f + float(chosen[i] % 5);
+        }
+    };
+};
+
+Dataset tagged_sentences(std::size_t samples) {
+    Dataset plain = small::sentences("tags", samples, 3, 9), data("tags");
+    for (std::size_t i = 0; i < samples; ++i) {
+        Sample sample = plain.sample(i);
+        sample.labels.clear();
+        for (const std::int32_t id : sample.token_ids) sample.labels.push_back(id % 4 == 3 ? ignored_label : id % 4);
+        data.append(sample);
+    }
+    return data;
+}
+
+/// The values after two steps of twelve samples, cut into micro-batches of `batch_size`.
+template <class S, class Head>
+AlignedVector<S> trained_in(std::size_t batch_size, const Dataset& data, double& last_loss) {
+    Model<Transformer<arch::Bert, Cpu<S>>, Head> model(small::config(), 3);
+    model.add_head({.num_labels = 3});
+    Trainer trainer(model, UnequalWeights{}, optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
+    last_loss = trainer
+                    .fit(data, {.steps = 2,
+                                .batch_size = batch_size,
+                                .accumulation = 12 / batch_size,
+                                .max_gradient_norm = 0,
+                                .threads = 2})
+                    .last_loss;
+    return small::values_of(model);
+}
+
+template <class S, class Head>
+void check_accumulation(const Dataset& data, double tolerance) {
+    double whole_loss = 0, loss = 0;
+    const auto whole = trained_in<S, Head>(12, data, whole_loss);
+    for (const std::size_t batch_size : {1u, 2u, 3u, 4u, 6u}) {
+        const auto parts = trained_in<S, Head>(batch_size, data, loss);
+        CHECK(loss == doctest::Approx(whole_loss).epsilon(tolerance));
+        double difference = 0, largest = 0;
+        for (std::size_t i = 0; i < whole.size(); ++i) {
+            difference = std::max(difference, std::abs(double(parts[i]) - double(whole[i])));
+            largest = std::max(largest, std::abs(double(whole[i])));
+        }
+        CAPTURE(batch_size);
+        CHECK(difference < tolerance * largest);
+    }
+}
+
+/// Trains with full batches, and at each step lets `rule(i, w, g, decays, t)` compute every value by itself from the
+/// gradient that a second model with the same values has.
+template <class Optimizer, class Rule>
+void check_optimizer(const Optimizer& policy, const Rule& rule) {
+    const Dataset data = small::vectors("train", 10, 5, 3, 1);
+    constexpr std::size_t steps = 6;
+    M model(small::mlp_config(), 3), shadow(small::mlp_config(), 3);
+    model.add_head({.num_labels = 3});
+    shadow.add_head({.num_labels = 3});
+    Engine engine(shadow, 1);
+    auto& store = shadow.parameters();
+    store.plan();
+    for (std::size_t t = 1; t <= steps; ++t) {
+        const auto g = small::mean_gradient(engine, small::batch_of(data));
+        for (const Parameter& p : store.parameters())
+            for (std::size_t i = p.offset; i < p.offset + p.size(); ++i)
+                store.values()[i] = rule(i, store.values()[i], g[i], p.decay, t);
+    }
+    Trainer trainer(model, policy, schedule::Constant{});
+    trainer.fit(data, {.steps = steps, .batch_size = 10, .max_gradient_norm = 0, .threads = 2});
+    for (const Parameter& p : store.parameters())
+        for (std::size_t i = p.offset; i < p.offset + p.size(); ++i)
+            CHECK(model.parameters().values()[i] == doctest::Approx(store.values()[i]).epsilon(1e-10));
+}
+
+}
+
+TEST_SUITE("unit") {
+
+    TEST_CASE("micro-batches that accumulate are the big batch, whatever their lengths, labels and weights") {
+        const Dataset data = small::sentences("train", 24, 3, 5);
+        check_accumulation<double, heads::SequenceClassification<>>(data, 1e-12);
+        check_accumulation<float, heads::SequenceClassification<>>(data, 1e-6);
+        // The mean is over labelled tokens, of which micro-batches have unequal numbers.
+        check_accumulation<double, heads::TokenClassification>(tagged_sentences(24), 1e-12);
+        check_accumulation<float, heads::TokenClassification>(tagged_sentences(24), 1e-6);
+    }
+
+    TEST_CASE("AdamW is PyTorch's, value by value: bias-corrected moments, decay apart and on weights only") {
+        std::vector<double> m(1000, 0), v(1000, 0);
+        check_optimizer(
+            optimizer::AdamW{.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3, .weight_decay = 0.3},
+            [&](std::size_t i, double w, double g, bool decays, std::size_t t) {
+                if (decays) w -= 0.02 * 0.3 * w;
+                m[i] = 0.8 * m[i] + 0.2 * g;
+                v[i] = 0.95 * v[i] + 0.05 * g * g;
+                const double m_hat = m[i] / (1 - std::pow(0.8, t)), v_hat = v[i] / (1 - std::pow(0.95, t));
+                return w - 0.02 * m_hat / (std::sqrt(v_hat) + 1e-3);
+            });
+    }
+
+    TEST_CASE("SGD is PyTorch's, value by value: plain, with momentum, and with Nesterov's") {
+        check_optimizer(optimizer::Sgd{.learning_rate = 0.1, .weight_decay = 0.2},
+                        [](std::size_t, double w, double g, bool decays, std::size_t) {
+                            return w - 0.1 * (g + (decays ? 0.2 * w : 0));
+                        });
+        for (const bool nesterov : {false, true}) {
+            std::vector<double> b(1000, 0);
+            check_optimizer(
+                optimizer::Sgd{.learning_rate = 0.1, .momentum = 0.9, .nesterov = nesterov, .weight_decay = 0.2},
+                [&](std::size_t i, double w, double g, bool decays, std::size_t t) {
+                    g += decays ? 0.2 * w : 0;
+                    b[i] = t == 1 ? g : 0.9 * b[i] + g;
+                    return w - 0.1 * (nesterov ? g + 0.9 * b[i] : b[i]);
+                });
+        }
+    }
+
+    TEST_CASE("a gradient longer than the limit is cut to it, a shorter one is left alone") {
+        const Dataset data = small::vectors("train", 10, 5, 3, 1);
+        const auto moved = [&](double limit, double& norm) {
+            M model(small::mlp_config(), 3);
+            model.add_head({.num_labels = 3});
+            const auto before = small::values_of(model);
+            Trainer trainer(model, optimizer::Sgd{.learning_rate = 0.5}, schedule::Constant{});
+            struct {
+                double norm;
+                void step(const report::StepReport& report) { norm = report.gradient_norm; }
+            } seen;
+            TrainingOptions options = small::one_step(10);
+            options.max_gradient_norm = limit;
+            trainer.fit(data, options, seen);
+            norm = seen.norm;
+            std::vector<double> result;
+            for (std::size_t i = 0; i < before.size(); ++i)
+                result.push_back((before[i] - model.parameters().values()[i]) / 0.5);
+            return result;
+        };
+        double norm = 0, reported = 0;
+        const std::vector<double> g = moved(0, norm);
+        double square = 0;
+        for (const double x : g) square += x * x;
+        CHECK(norm == doctest::Approx(std::sqrt(square)).epsilon(1e-9));
+        const std::vector<double> clipped = moved(norm / 3, reported);
+        CHECK(reported == doctest::Approx(norm)); // the report is of the gradient before clipping
+        // The length is divided by (norm + 1e-6), as in PyTorch's clip_grad_norm_.
+        for (std::size_t i = 0; i < g.size(); ++i)
+            CHECK(clipped[i] == doctest::Approx(g[i] * norm / 3 / (norm + 1e-6)).epsilon(1e-9));
+        const std::vector<double> whole = moved(norm * 1.01, reported);
+        for (std::size_t i = 0; i < g.size(); ++i) CHECK(whole[i] == g[i]);
+    }
+
+    TEST_CASE("a gradient that is not finite stops the run with the step and the tensor, and changes nothing") {
+        small::MlpModel<Cpu<float>> model(small::mlp_config(), 3);
+        model.add_head({.num_labels = 3});
+        Trainer trainer(model, optimizer::Sgd{.learning_rate = 0.1}, schedule::Constant{});
+        auto& store = model.parameters();
+        struct {
+            ParameterStore<Cpu<float>>& store;
+            AlignedVector<float> before;
+            void step(const report::StepReport& report) {
+                if (report.step == 3) {
+                    store.value(store.find("layers.1.bias"))(0, 2) = 1e38f; // overflows in the layers above
+                    store.value(store.find("classifier.weight"))(0, 2) = 1e38f;
+                    before = store.snapshot();
+                }
+            }
+        } poison{store, {}};
+        const Dataset data = small::vectors("train", 16, 5, 3, 1);
+        try {
+            trainer.fit(data, {.epochs = 4, .batch_size = 4, .max_gradient_norm = 1, .threads = 2}, poison);
+            FAIL("the run went on");
+        } catch (const Error& error) {
+            const std::string message = error.what();
+            CAPTURE(message);
+            CHECK(message.find("step 3 of the run (experience 0, epoch 0)") != std::string::npos);
+            CHECK(message.find("the first bad gradient is that of 'layers.0.weight'") != std::string::npos);
+            CHECK(message.find("The parameters are as they were before this step") != std::string::npos);
+        }
+        CHECK(store.snapshot() == poison.before);
+
+        // What broke the run can be put right, and the next one starts clean.
+        store.value(store.find("layers.1.bias"))(0, 2) = 0;
+        store.value(store.find("classifier.weight"))(0, 2) = 0;
+        CHECK(std::isfinite(trainer.fit(data, {.epochs = 1, .batch_size = 4}).last_loss));
+    }
+}
