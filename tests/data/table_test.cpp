@@ -115,7 +115,7 @@ TEST_SUITE("unit") {
 
     TEST_CASE("JSON lines that are none are errors with their line and column") {
         CHECK(said("x.jsonl", "{\"a\": 1}\n{\"a\": }\n").find("x.jsonl:2:7: not valid JSON: ") == 0);
-        CHECK(said("x.jsonl", "{\"a\": 1}\n[1]\n") == "x.jsonl:2: a array was found where an object was expected");
+        CHECK(said("x.jsonl", "{\"a\": 1}\n[1]\n") == "x.jsonl:2: holds JSON of type array, expected an object");
         CHECK(said("x.jsonl", "{\"a\": 1, \"a\": 2}\n") == "x.jsonl:1:12: key 'a' stands twice in one object");
         CHECK(said("x.jsonl", "{\"a\":\n1}\n").find("x.jsonl:1:6: not valid JSON: ") == 0);
         CHECK(said("x.jsonl", "{\"a\": 1} {\"a\": 2}\n").find("x.jsonl:1:10: not valid JSON: ") == 0);

@@ -1,6 +1,7 @@
 #pragma once
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "didact/core/arena.hpp"
@@ -24,6 +25,9 @@ using Scalar = typename B::Scalar;
 
 template <Backend B>
 class ParameterStore;
+
+/// How a matrix enters a product.
+enum class Transpose { no, yes };
 
 /// What every layer call gets: the parameters, the threads, the step's memory and how to behave.
 template <Backend B>

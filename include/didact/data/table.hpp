@@ -122,8 +122,8 @@ inline void parse_jsonl(Table& table, std::string_view text) {
     for_each_line(text, [&](std::string_view line, std::size_t number) {
         if (is_blank(line)) return;
         auto object = io::parse_json<nlohmann::ordered_json>(line, table.path, number);
-        require(object.is_object(), table.path, ":", number, ": a ", object.type_name(),
-                " was found where an object was expected");
+        require(object.is_object(), table.path, ":", number, ": holds JSON of type ", object.type_name(),
+                ", expected an object");
         for (const auto& [key, value] : object.items())
             if (!value.is_null() && ++lines_with[key] == 1) keys.push_back(key);
         objects.emplace_back(number, std::move(object));

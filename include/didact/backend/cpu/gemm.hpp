@@ -8,8 +8,6 @@
 
 namespace didact {
 
-enum class Transpose { no, yes };
-
 namespace cpu {
 
 /// Uninitialised memory of the calling thread that only ever grows, one array for each `use`. It begins large, so that
