@@ -29,6 +29,7 @@ class CrossStitch {
     struct Saved {
         std::vector<typename Trunk::Saved> columns;
         std::vector<std::vector<View<S>>> before; ///< [block][column]: what the stitch mixed
+        std::vector<View<S>> up, mixed;           ///< of each column, while backward runs
     };
 
     CrossStitch(ParameterStore<B>& store, const CrossStitchConfig& config) : config_(config) {
@@ -57,8 +58,8 @@ class CrossStitch {
     ParameterId token_embedding() const { return columns_[0].token_embedding(); }
 
     std::size_t stage_of(const std::string& name) const {
-        const std::string stitch = "cross_stitch.";
-        return name.starts_with(stitch) ? 1 + std::size_t(std::stoul(name.substr(stitch.size())))
+        constexpr std::string_view stitch = "cross_stitch.";
+        return name.starts_with(stitch) ? 1 + leading_number(std::string_view(name).substr(stitch.size()))
                                         : columns_[0].stage_of(name);
     }
     std::size_t first_trainable_stage(const ParameterStore<B>& store) const {
@@ -113,7 +114,9 @@ class CrossStitch {
         const ArenaScope scope(context.arena);
         auto& store = context.parameters;
         columns_[batch.task].finish_backward(context, dhidden, saved.columns[batch.task]);
-        std::vector<View<S>> up(columns_.size()), mixed(columns_.size());
+        auto &up = saved.up, &mixed = saved.mixed;
+        up.resize(columns_.size());
+        mixed.resize(columns_.size());
         for (std::size_t k = 0; k < columns_.size(); ++k) {
             up[k] = context.scratch(dhidden.rows, dhidden.cols);
             mixed[k] = context.scratch(dhidden.rows, dhidden.cols);

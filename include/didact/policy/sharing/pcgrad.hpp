@@ -5,6 +5,7 @@
 #include "didact/core/gram_matrix.hpp"
 #include "didact/core/random.hpp"
 #include "didact/policy/policy.hpp"
+#include "didact/train/archive.hpp"
 #include "didact/train/moment.hpp"
 
 namespace didact::sharing {
@@ -23,8 +24,8 @@ struct Pcgrad {
         void combine(const GramMatrix& gram, const Moment& moment, std::span<double> factors) {
             const std::size_t tasks = gram.size();
             std::fill(factors.begin(), factors.end(), 0.0);
-            std::vector<double> mixture(tasks);
-            std::vector<std::size_t> order(tasks);
+            mixture.resize(tasks);
+            order.resize(tasks);
             for (std::size_t i = 0; i < tasks; ++i) {
                 std::fill(mixture.begin(), mixture.end(), 0.0);
                 mixture[i] = 1;
@@ -39,6 +40,10 @@ struct Pcgrad {
                 for (std::size_t l = 0; l < tasks; ++l) factors[l] += mixture[l];
             }
         }
+
+        void serialize(Archive&) {} // nothing stays from one step to the next but memory
+        std::vector<double> mixture;
+        std::vector<std::size_t> order;
     };
     friend bool operator==(const Pcgrad&, const Pcgrad&) = default;
 };
