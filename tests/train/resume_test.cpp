@@ -8,10 +8,16 @@ namespace {
 
 using F = Cpu<float>;
 
+TransformerConfig two_layers() {
+    TransformerConfig config = small::config(0.1);
+    config.num_layers = 2;
+    return config;
+}
+
 template <class Adapter = nn::NoAdapter>
 auto bert_with(std::size_t heads) {
     return [heads] {
-        small::BertModel<F, Adapter> model(small::config(0.1), 3);
+        small::BertModel<F, Adapter> model(two_layers(), 3);
         for (std::size_t t = 0; t < heads; ++t) model.add_head({.num_labels = 3});
         return model;
     };
@@ -19,7 +25,7 @@ auto bert_with(std::size_t heads) {
 
 auto stitched() {
     Model<CrossStitch<Transformer<arch::Bert, F>>, heads::SequenceClassification<>> model(
-        CrossStitchConfig{.transformer = small::config(0.1)}, 3);
+        CrossStitchConfig{.transformer = two_layers()}, 3);
     model.add_head({.num_labels = 3});
     model.add_head({.num_labels = 3});
     return model;
@@ -28,8 +34,8 @@ auto stitched() {
 TaskData data_of(std::size_t task, std::uint64_t seed, std::size_t samples = 14) {
     return {.task = task,
             .train = small::sentences("train", samples, 3, seed),
-            .validation = small::sentences("validation", 10, 3, seed + 100),
-            .test = small::sentences("test", 10, 3, seed + 200)};
+            .validation = small::sentences("validation", 4, 3, seed + 100),
+            .test = small::sentences("test", 4, 3, seed + 200)};
 }
 
 const Stream one_task{{.name = "first", .tasks = {data_of(0, 1)}}, {.name = "second", .tasks = {data_of(0, 2)}}};
@@ -85,24 +91,17 @@ auto run(const MakeModel& make_model, const Stream& stream, const std::vector<st
 template <class MakeModel, class... Policies>
 void check_resume(const MakeModel& make_model, const Stream& stream, const Policies&... policies) {
     const auto whole = run(make_model, stream, {}, policies...);
-    const std::size_t first = (stream[0].train_size() + 5) / 6 * 5 / 2 + (stream[0].train_size() + 5) / 6 % 2;
+    const std::size_t epoch = (stream[0].train_size() + 5) / 6, first = epoch * 5 / 2 + epoch % 2;
     REQUIRE(whole.steps > first + 3);
-    for (const std::vector<std::size_t>& stops : {std::vector<std::size_t>{1},
-                                                  {(stream[0].train_size() + 5) / 6},
-                                                  {2, 4, 5},
-                                                  {first},
-                                                  {first + 1, first + 3}}) {
-        const auto parts = run(make_model, stream, stops, policies...);
-        CAPTURE(stops[0]);
-        CHECK(parts.values == whole.values);
-        CHECK(parts.state == whole.state);
-        CHECK(parts.result.last_loss == whole.result.last_loss);
-        CHECK(parts.result.tokens == whole.result.tokens);
-        CHECK(parts.result.validation == whole.result.validation);
-        REQUIRE(parts.result.matrix.size() == whole.result.matrix.size());
-        for (std::size_t i = 0; i < whole.result.matrix.size(); ++i)
-            CHECK((parts.result.matrix[i] == whole.result.matrix[i] && std::isfinite(whole.result.matrix[i])));
-    }
+    const auto parts = run(make_model, stream, {1, epoch, epoch + 1, first, first + 1, first + 3}, policies...);
+    CHECK(parts.values == whole.values);
+    CHECK(parts.state == whole.state);
+    CHECK(parts.result.last_loss == whole.result.last_loss);
+    CHECK(parts.result.tokens == whole.result.tokens);
+    CHECK(parts.result.validation == whole.result.validation);
+    REQUIRE(parts.result.matrix.size() == whole.result.matrix.size());
+    for (std::size_t i = 0; i < whole.result.matrix.size(); ++i)
+        CHECK((parts.result.matrix[i] == whole.result.matrix[i] && std::isfinite(whole.result.matrix[i])));
 }
 
 }
@@ -111,7 +110,6 @@ TEST_SUITE("unit") {
 
     TEST_CASE("a run that was stopped goes on to the same bits: plain and momentum") {
         check_resume(bert_with(1), one_task);
-        small::MlpModel<F> model(small::mlp_config());
         const auto mlp = [] {
             small::MlpModel<F> model(small::mlp_config(), 3);
             model.add_head({.num_labels = 3});

@@ -115,6 +115,7 @@ nlohmann::json config_json(const Model& model) {
     nlohmann::json json;
     const TransformerConfig& config = model.trunk().config();
     A::config_entries(config, [&](const char* key, const auto& value) { json[key] = value; });
+    if constexpr (requires { A::add_entries(config, json); }) A::add_entries(config, json);
     json["model_type"] = A::model_type;
     json["torch_dtype"] = "float32";
     if (config.classifier_dropout != config.hidden_dropout) json["classifier_dropout"] = config.classifier_dropout;

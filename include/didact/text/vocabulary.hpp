@@ -114,8 +114,9 @@ class VocabularyTrainer {
         /// Characters in the order of their code points, then, word by word, characters that continue one.
         void take(const Counts& counts) {
             std::map<char32_t, std::uint64_t> frequency;
-            for (const auto& [word, count] : counts)
-                for_each_character(word, [&](char32_t c, std::string_view, bool) { frequency[c] += count; });
+            for (const auto& entry : counts)
+                for_each_character(entry.first,
+                                   [&](char32_t c, std::string_view, bool) { frequency[c] += entry.second; });
             std::vector<std::pair<std::uint64_t, char32_t>> rare;
             for (const auto& [c, count] : frequency) rare.emplace_back(count, c);
             std::ranges::sort(

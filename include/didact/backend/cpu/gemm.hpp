@@ -14,9 +14,14 @@ namespace cpu {
 /// the shapes of a usual step never make it grow.
 template <class T, int use>
 T* thread_scratch(std::size_t count) {
-    static thread_local AlignedVector<T> memory(std::max(count, std::size_t(1) << 19));
-    if (memory.size() < count) memory.resize(count);
-    return memory.data();
+    static_assert(std::is_trivially_copyable_v<T>);
+    static thread_local std::size_t size = 0;
+    static thread_local AlignedBytes memory;
+    if (size < count) {
+        size = std::max(count, std::size_t(1) << 19);
+        memory = aligned_bytes(size * sizeof(T));
+    }
+    return reinterpret_cast<T*>(memory.get());
 }
 
 /// Blocking of one product for Eigen, in buffers of the calling thread that only ever grow: Eigen's own would come

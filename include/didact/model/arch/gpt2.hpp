@@ -61,6 +61,14 @@ struct Gpt2 {
         io("attn_pdrop", config.attention_dropout);
         io("activation_function", config.activation);
     }
+
+    /// Entries of config.json for which Transformers' defaults would be wrong.
+    template <class Json>
+    static void add_entries(const TransformerConfig& config, Json& json) {
+        json["embd_pdrop"] = config.hidden_dropout;
+        // By default 50256 begins and ends a text, as in GPT-2's own vocabulary.
+        if (config.vocab_size <= 50256) json["bos_token_id"] = json["eos_token_id"] = nullptr;
+    }
 };
 
 static_assert(Arch<Gpt2>);
