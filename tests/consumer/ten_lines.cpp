@@ -2,8 +2,13 @@
 using namespace didact;
 
 int main() {
-    Model<Transformer<arch::Bert, Cpu<float>>, heads::SequenceClassification<>> model(TransformerConfig{
-        .vocab_size = 30, .hidden_size = 32, .num_layers = 2, .num_heads = 4, .intermediate_size = 64});
+    Model<Transformer<arch::Bert, Cpu<float>>, heads::SequenceClassification<>> model(
+        TransformerConfig{.vocab_size = 30,
+                          .hidden_size = 32,
+                          .num_layers = 2,
+                          .num_heads = 4,
+                          .intermediate_size = 64,
+                          .type_vocab_size = 2});
     model.add_head({.labels = {"even", "odd"}});
     Dataset train("numbers");
     for (std::int32_t i = 0; i < 30; ++i) train.append({.token_ids = {i}, .labels = {i % 2}});
