@@ -27,8 +27,8 @@ measure() {
         return
     }
     awk -v name="$name" -v best="$best" -v limit="$limit" 'BEGIN {
-        printf "%-24s %5.2f s, limit %4.1f s, ratio %.2f%s\n", name, best, limit, best / limit, best > limit ? ": TOO SLOW" : ""
-        exit best > limit }' || status=1
+        printf "%-24s %5.2f s, limit %4.1f s, ratio %.2f%s\n", name, best, limit, best / limit, (best > limit ? ": TOO SLOW" : "")
+        exit (best > limit) }' || status=1
 }
 
 measure "umbrella, parsed" 2.5 -fsyntax-only "$work/umbrella.cpp"

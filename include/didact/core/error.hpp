@@ -13,7 +13,8 @@ class Error : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Throws Error with the parts written one after another, e.g. `fail(path, ":", line, ": expected 2 columns, found ", n)`.
+/// Throws Error with the parts written one after another, e.g. `fail(path, ":", line, ": expected 2 columns, found ",
+/// n)`.
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
     std::ostringstream message;

@@ -61,10 +61,11 @@ struct TrainableLayout {
     std::vector<Slice> slices;
     std::size_t size = 0;
 
-    /// `values`, laid out as `before`, in this layout; zeros where a parameter was not trainable before.
+    /// `values`, laid out as `before` or empty, in this layout; zeros where there was none.
     template <class T>
     AlignedVector<T> carry_over(const TrainableLayout& before, const AlignedVector<T>& values) const {
         AlignedVector<T> result(size, T(0));
+        if (values.empty()) return result;
         std::size_t b = 0;
         for (const Slice& slice : slices) {
             while (b < before.slices.size() && before.slices[b].id < slice.id) ++b;
@@ -100,6 +101,7 @@ class ParameterStore {
         parameters_.push_back(std::move(parameter));
         initialize(parameters_.back(), initializer);
         planned_ = false;
+        ++revision_;
         return id;
     }
 
@@ -128,6 +130,7 @@ class ParameterStore {
         parameters_[id].trainable = trainable;
         parameters_[id].learning_rate_multiple = learning_rate_multiple;
         planned_ = false;
+        ++revision_;
     }
 
     /// Lays out the gradients for the parameters that train, zeroed. Returns the layout before.
@@ -156,6 +159,8 @@ class ParameterStore {
         return before;
     }
     bool planned() const { return planned_; }
+    /// Counts the changes of which parameters there are and which of them train.
+    std::uint64_t revision() const { return revision_; }
 
     const TrainableLayout& layout() const { return layout_; }
     std::span<const TrainableSegment> segments() const { return segments_; }
@@ -205,6 +210,14 @@ class ParameterStore {
 
     std::uint64_t seed() const { return seed_; }
 
+    /// One line a parameter: name and shape. What two models must share for one to read the other's state.
+    std::string description() const {
+        std::string text;
+        for (const Parameter& p : parameters_)
+            text += p.name + " (" + std::to_string(p.rows) + ", " + std::to_string(p.cols) + ")\n";
+        return text;
+    }
+
   private:
     static std::size_t padded(std::size_t size) { return (size + padding - 1) / padding * padding; }
 
@@ -241,6 +254,25 @@ class ParameterStore {
     TrainableLayout layout_;
     std::vector<TrainableSegment> segments_;
     bool planned_ = false;
+    std::uint64_t revision_ = 0;
+};
+
+/// Puts back, when it goes out of scope, what of a store trains and how fast.
+template <Backend B>
+class KeepTrainable {
+  public:
+    explicit KeepTrainable(ParameterStore<B>& store)
+        : store_(store), kept_(store.parameters().begin(), store.parameters().end()) {}
+    KeepTrainable(const KeepTrainable&) = delete;
+    KeepTrainable& operator=(const KeepTrainable&) = delete;
+    ~KeepTrainable() {
+        for (ParameterId id = 0; id < kept_.size(); ++id)
+            store_.set_trainable(id, kept_[id].trainable, kept_[id].learning_rate_multiple);
+    }
+
+  private:
+    ParameterStore<B>& store_;
+    std::vector<Parameter> kept_;
 };
 
 }

@@ -56,6 +56,19 @@ struct Batch {
         append(data.token_ids(index), data.token_type_ids(index), data.features(index), data.labels(index),
                data.values(index), {data.digest(), std::uint32_t(index)}, weight);
     }
+    /// Adds sequence `s` of another batch.
+    void append(const Batch& other, std::size_t s) {
+        const std::size_t begin = std::size_t(other.cu_seqlens[s]), end = std::size_t(other.cu_seqlens[s + 1]);
+        const bool rows = !other.features.empty();
+        const auto part = [](const auto& list, std::size_t from, std::size_t to) {
+            return std::span(list.data() + from, to - from);
+        };
+        append(rows ? std::span<const std::int32_t>() : part(other.token_ids, begin, end),
+               rows ? std::span<const std::int32_t>() : part(other.token_type_ids, begin, end),
+               rows ? part(other.features, s * other.feature_size, (s + 1) * other.feature_size)
+                    : std::span<const float>(),
+               other.labels_of(s), other.values_of(s), other.samples[s], other.weights[s]);
+    }
     void append(const Sample& sample, SampleId id, float weight = 1) {
         append(sample.token_ids, sample.token_type_ids, sample.features, sample.labels, sample.values, id, weight);
     }

@@ -1,8 +1,10 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "didact/data/dataset.hpp"
+#include "didact/data/masking.hpp"
 
 namespace didact {
 
@@ -10,6 +12,7 @@ namespace didact {
 struct TaskData {
     std::size_t task = 0; ///< which head of the model
     Dataset train = {}, validation = {}, test = {};
+    std::optional<Masking> masking = {}; ///< of the training data, anew in each epoch, for masked language modelling
 };
 
 /// What a model meets at one time: the data of one or several tasks.

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <vector>
 
 #include "didact/model/transformer.hpp"
@@ -28,8 +29,8 @@ class CrossStitch {
 
     struct Saved {
         std::vector<typename Trunk::Saved> columns;
-        std::vector<std::vector<View<S>>> before; ///< [block][column]: what the stitch mixed
-        std::vector<View<S>> up, mixed;           ///< of each column, while backward runs
+        std::vector<std::vector<View<S>>> before;      ///< [block][column]: what the stitch mixed
+        std::array<std::vector<View<S>>, 2> gradients; ///< of each column, above and below a stitch; of backward only
     };
 
     CrossStitch(ParameterStore<B>& store, const CrossStitchConfig& config) : config_(config) {
@@ -63,10 +64,7 @@ class CrossStitch {
                                         : columns_[0].stage_of(name);
     }
     std::size_t first_trainable_stage(const ParameterStore<B>& store) const {
-        std::size_t first = stages() + 1;
-        for (const Parameter& p : store.parameters())
-            if (p.trainable && p.shared) first = std::min(first, stage_of(p.name));
-        return first;
+        return first_trainable_.of(*this, store);
     }
 
     template <class Call>
@@ -114,7 +112,7 @@ class CrossStitch {
         const ArenaScope scope(context.arena);
         auto& store = context.parameters;
         columns_[batch.task].finish_backward(context, dhidden, saved.columns[batch.task]);
-        auto &up = saved.up, &mixed = saved.mixed;
+        auto& [up, mixed] = saved.gradients;
         up.resize(columns_.size());
         mixed.resize(columns_.size());
         for (std::size_t k = 0; k < columns_.size(); ++k) {
@@ -151,6 +149,7 @@ class CrossStitch {
     CrossStitchConfig config_;
     std::vector<Trunk> columns_;
     std::vector<ParameterId> stitches_;
+    FirstTrainableStage first_trainable_;
 };
 
 }

@@ -3,6 +3,7 @@
 
 #include "didact/core/leading_number.hpp"
 #include "didact/data/batch.hpp"
+#include "didact/model/first_trainable_stage.hpp"
 #include "didact/nn/linear.hpp"
 
 namespace didact {
@@ -48,10 +49,7 @@ class Mlp {
     std::size_t stage_of(const std::string& name) const { return 1 + leading_number(std::string_view(name).substr(7)); }
 
     std::size_t first_trainable_stage(const ParameterStore<B>& store) const {
-        std::size_t first = stages() + 1;
-        for (const Parameter& p : store.parameters())
-            if (p.trainable && p.shared) first = std::min(first, stage_of(p.name));
-        return first;
+        return first_trainable_.of(*this, store);
     }
 
     /// Calls call(name, linear) for every linear layer.
@@ -99,6 +97,7 @@ class Mlp {
   private:
     MlpConfig config_;
     std::vector<nn::Linear<B, Adapter>> layers_;
+    FirstTrainableStage first_trainable_;
 };
 
 }

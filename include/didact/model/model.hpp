@@ -132,8 +132,8 @@ class Model {
     template <class Head>
     static constexpr std::size_t kind_of() {
         std::size_t kind = 0;
-        ((std::is_same_v<Head, Heads> ? true : (++kind, false)) || ...);
-        return kind;
+        const bool found = ((std::is_same_v<Head, Heads> ? true : (++kind, false)) || ...);
+        return found ? kind : 0;
     }
 
     template <std::size_t kind, class Call>

@@ -9,7 +9,8 @@
 namespace didact {
 
 /// The hidden states that a frozen prefix gives for each sample, so that it runs once a sample and not once an epoch.
-/// Samples beyond the capacity are computed each time.
+/// Each sample is computed by itself: its bits must not depend on what shared a batch with it, or a run that was
+/// stopped and resumed would go on with others. Samples beyond the capacity are computed each time.
 template <Backend B>
 class PrefixCache {
   public:
@@ -34,26 +35,19 @@ class PrefixCache {
         stage_ = ~std::size_t(0);
     }
 
-    /// Fills `out` (tokens, hidden) with the batch's states; false where one of its samples is not there.
-    bool load(const Batch& batch, View<S> out) const {
-        for (const SampleId& sample : batch.samples)
-            if (!places_.contains(sample)) return false;
-        for (std::size_t s = 0; s < batch.size(); ++s) {
-            const std::vector<S>& block = blocks_[places_.at(batch.samples[s])];
-            std::memcpy(out.row(std::size_t(batch.cu_seqlens[s])), block.data(), block.size() * sizeof(S));
-        }
+    /// Writes the states of the batch's sequence s to `out` (its tokens, hidden); false where they are not there.
+    bool load(const Batch& batch, std::size_t s, View<S> out) const {
+        const auto found = places_.find(batch.samples[s]);
+        if (found == places_.end()) return false;
+        std::memcpy(out.data, blocks_[found->second].data(), blocks_[found->second].size() * sizeof(S));
         return true;
     }
 
-    void store(const Batch& batch, View<const S> states) {
-        for (std::size_t s = 0; s < batch.size(); ++s) {
-            const std::size_t begin = std::size_t(batch.cu_seqlens[s]), end = std::size_t(batch.cu_seqlens[s + 1]);
-            const std::size_t size = (end - begin) * states.cols;
-            if (bytes_ + size * sizeof(S) > capacity || places_.contains(batch.samples[s])) continue;
-            places_.emplace(batch.samples[s], blocks_.size());
-            blocks_.emplace_back(states.row(begin), states.row(begin) + size);
-            bytes_ += size * sizeof(S);
-        }
+    void store(const Batch& batch, std::size_t s, View<const S> states) {
+        if (bytes_ + states.size() * sizeof(S) > capacity) return;
+        places_.emplace(batch.samples[s], blocks_.size());
+        blocks_.emplace_back(states.data, states.data + states.size());
+        bytes_ += states.size() * sizeof(S);
     }
 
     std::size_t samples() const { return blocks_.size(); }

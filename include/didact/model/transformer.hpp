@@ -5,6 +5,7 @@
 #include "didact/core/leading_number.hpp"
 #include "didact/data/batch.hpp"
 #include "didact/model/arch/arch.hpp"
+#include "didact/model/first_trainable_stage.hpp"
 
 namespace didact {
 
@@ -104,10 +105,7 @@ class Transformer {
 
     /// The lowest stage with a parameter that trains, or stages() + 1 where none does. Backward ends there.
     std::size_t first_trainable_stage(const ParameterStore<B>& store) const {
-        std::size_t first = stages() + 1;
-        for (const Parameter& p : store.parameters())
-            if (p.trainable && p.shared) first = std::min(first, stage_of(p.name));
-        return first;
+        return first_trainable_.of(*this, store);
     }
 
     std::vector<Block>& blocks() { return blocks_; }
@@ -163,6 +161,22 @@ class Transformer {
         }
         context.training = training;
         return finish(context, saved);
+    }
+
+    /// The input of stage `stage` > 0, without dropout and with nothing kept for backward.
+    View<S> forward_to(Context<B>& context, const Batch& batch, Saved& saved, std::size_t stage) const {
+        check_tokens(batch);
+        saved.blocks.resize(blocks_.size());
+        const bool training = std::exchange(context.training, false);
+        View<S> x = context.scratch(batch.tokens(), config_.hidden_size), y = context.scratch(x.rows, x.cols);
+        embed(context, batch, x, saved);
+        for (std::size_t i = 0; i + 1 < stage; ++i) {
+            const ArenaScope scope(context.arena);
+            blocks_[i].forward(context, batch.cu_seqlens, x, y, saved.blocks[i]);
+            std::swap(x, y);
+        }
+        context.training = training;
+        return x;
     }
 
     /// What follows the blocks: the final norm, where the family has one.
@@ -245,6 +259,7 @@ class Transformer {
     ParameterId token_embedding_ = no_parameter, position_embedding_ = no_parameter, type_embedding_ = no_parameter;
     nn::LayerNorm<B> embedding_norm_, final_norm_;
     std::vector<Block> blocks_;
+    FirstTrainableStage first_trainable_;
     std::string blocks_name_, final_norm_name_; ///< what the names of their tensors have before the block's number
 };
 

@@ -17,6 +17,7 @@ struct VocabularyLoss {
 
     ParameterId table = no_parameter; ///< (vocabulary, hidden)
     ParameterId bias = no_parameter;  ///< (1, vocabulary) or none
+    double label_smoothing = 0;
 
     /// Rows at a time: about 4 MB of logits, as many for any number of threads.
     std::size_t block_rows(std::size_t vocabulary) const {
@@ -35,7 +36,7 @@ struct VocabularyLoss {
         saved = {x, context.arena.template array<S>(x.rows), context.arena.template array<S>(x.rows)};
         for_each_block(context, saved, [&](std::size_t begin, View<const S> rows, View<S> block) {
             logits(context, rows, block);
-            cross_entropy_forward(context, block, labels.subspan(begin, rows.rows), 0.0,
+            cross_entropy_forward(context, block, labels.subspan(begin, rows.rows), label_smoothing,
                                   saved.log_sums.subspan(begin, rows.rows), saved.losses.subspan(begin, rows.rows));
         });
     }
@@ -46,7 +47,7 @@ struct VocabularyLoss {
         auto& store = context.parameters;
         for_each_block(context, saved, [&](std::size_t begin, View<const S> rows, View<S> block) {
             logits(context, rows, block);
-            cross_entropy_backward(context, block, labels.subspan(begin, rows.rows), 0.0,
+            cross_entropy_backward(context, block, labels.subspan(begin, rows.rows), label_smoothing,
                                    std::span<const S>(saved.log_sums.subspan(begin, rows.rows)),
                                    weights.subspan(begin, rows.rows), block);
             if (store.trains(table))

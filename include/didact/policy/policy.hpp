@@ -1,6 +1,7 @@
 #pragma once
 #include <concepts>
 #include <cstddef>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -29,10 +30,20 @@ concept Policy = std::copyable<P> && requires {
     { P::family } -> std::convertible_to<Family>;
 };
 
+/// A policy that can be printed, read from text and stored: `P::name()`, and `P::fields(policy, visit)`, which calls
+/// visit(name, member) for each hyper-parameter. All policies of the library are; one's own need not be.
+template <class P>
+concept Described = requires(const P& policy) {
+    { P::name() } -> std::convertible_to<std::string>;
+    P::fields(policy, [](const char*, const auto&) {});
+};
+
 /// The absent policy of a family: no state, no hook, no instruction.
 template <Family f>
 struct None {
     static constexpr Family family = f;
+    static std::string name() { return "none"; }
+    static void fields(auto&, const auto&) {}
     template <class Model>
     struct State {
         State(const None&, const Model&) {}

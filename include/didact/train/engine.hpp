@@ -41,14 +41,9 @@ class Engine {
             const bool random = trunk.frozen_dropout && context.training;
             if (cache_prefix_ && prefix_cache_.went_through(stage)) prefix_cache_.clear();
             if (stage > 1 && cache_prefix_ && !random && !batch.random_inputs) {
-                prefix_cache_.begin(stage);
                 const View<S> input = context.scratch(batch.tokens(), trunk.output_size());
-                if (prefix_cache_.load(batch, input)) {
-                    saved.hidden = trunk.forward_from(context, batch, saved.trunk, stage, input, keep);
-                } else {
-                    saved.hidden = trunk.forward(context, batch, saved.trunk, keep);
-                    prefix_cache_.store(batch, saved.trunk.hidden[stage - 1]);
-                }
+                frozen_prefix(context, batch, stage, input);
+                saved.hidden = trunk.forward_from(context, batch, saved.trunk, stage, input, keep);
                 model_.head_forward(context, batch, saved);
                 return;
             }
@@ -127,13 +122,30 @@ class Engine {
     }
 
   private:
+    /// Writes the input of stage `stage` for every sequence, from the cache or computed.
+    void frozen_prefix(Context<B>& context, const Batch& batch, std::size_t stage, View<S> input) {
+        prefix_cache_.begin(stage);
+        for (std::size_t s = 0; s < batch.size(); ++s) {
+            const std::size_t begin = std::size_t(batch.cu_seqlens[s]), end = std::size_t(batch.cu_seqlens[s + 1]);
+            const View<S> rows = input.middle_rows(begin, end - begin);
+            if (prefix_cache_.load(batch, s, rows)) continue;
+            const ArenaScope scope(context.arena);
+            single_.clear();
+            single_.append(batch, s);
+            const View<S> states = model_.trunk().forward_to(context, single_, prefix_saved_, stage);
+            copy(context, states, rows);
+            prefix_cache_.store(batch, s, states);
+        }
+    }
+
     Model& model_;
     ThreadPool pool_;
     Arena arena_;
     typename Model::Saved saved_;
+    typename Model::Trunk::Saved prefix_saved_;
     PrefixCache<B> prefix_cache_;
     std::vector<float> losses_;
-    Batch own_batch_;
+    Batch own_batch_, single_;
     bool cache_prefix_ = true;
 };
 

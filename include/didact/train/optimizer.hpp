@@ -1,11 +1,16 @@
 #pragma once
+#include <array>
 #include <cmath>
 
+#include "didact/backend/cpu/square_root.hpp"
 #include "didact/core/parameter_store.hpp"
 #include "didact/policy/policy.hpp"
 #include "didact/train/archive.hpp"
 
 namespace didact::optimizer {
+
+/// Elements that a rule updates at a time.
+inline constexpr std::size_t update_block = 256;
 
 /// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), as PyTorch's: with g the gradient and η the scheduled rate,
 /// w ← w − η λ w; m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − η m̂ / (√v̂ + ε), m̂ = m / (1 − β₁ᵗ), v̂ = v / (1
@@ -19,6 +24,14 @@ struct AdamW {
     template <class S>
     class State;
 
+    static std::string name() { return "adamw"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("learning_rate", policy.learning_rate);
+        visit("beta1", policy.beta1);
+        visit("beta2", policy.beta2);
+        visit("epsilon", policy.epsilon);
+        visit("weight_decay", policy.weight_decay);
+    }
     friend bool operator==(const AdamW&, const AdamW&) = default;
 };
 
@@ -32,14 +45,21 @@ class AdamW::State {
         v_ = after.carry_over(before, v_);
     }
 
-    /// The element-by-element rule of the step about to be taken at learning rate `rate`.
+    /// The rule of the step about to be taken at learning rate `rate`. Updates the values w of `count` elements, at
+    /// most update_block, the first being element `first` of the trainable range, from their gradients g.
     struct Rule {
         S *m, *v;
         S beta1, beta2, epsilon, step_size, inverse_root, decay;
-        S operator()(std::size_t i, S w, S g) const {
-            m[i] = beta1 * m[i] + (S(1) - beta1) * g;
-            v[i] = beta2 * v[i] + (S(1) - beta2) * g * g;
-            return w * decay - step_size * m[i] / (std::sqrt(v[i]) * inverse_root + epsilon);
+        void operator()(std::size_t first, std::size_t count, S* __restrict w, const S* __restrict g) const {
+            S* const __restrict a = m + first, * const __restrict b = v + first;
+            std::array<S, update_block> roots;
+            for (std::size_t i = 0; i < count; ++i) {
+                a[i] = beta1 * a[i] + (S(1) - beta1) * g[i];
+                b[i] = beta2 * b[i] + (S(1) - beta2) * g[i] * g[i];
+            }
+            cpu::square_roots(count, b, roots.data());
+            for (std::size_t i = 0; i < count; ++i)
+                w[i] = w[i] * decay - step_size * a[i] / (roots[i] * inverse_root + epsilon);
         }
     };
     void step_begins() { ++steps_; }
@@ -85,6 +105,13 @@ struct Sgd {
     template <class S>
     class State;
 
+    static std::string name() { return "sgd"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("learning_rate", policy.learning_rate);
+        visit("momentum", policy.momentum);
+        visit("nesterov", policy.nesterov);
+        visit("weight_decay", policy.weight_decay);
+    }
     friend bool operator==(const Sgd&, const Sgd&) = default;
 };
 
@@ -103,13 +130,17 @@ class Sgd::State {
         S* b;
         S momentum, rate, decay;
         bool nesterov;
-        S operator()(std::size_t i, S w, S g) const {
-            g += decay * w;
-            if (b) {
-                b[i] = momentum * b[i] + g;
-                g = nesterov ? g + momentum * b[i] : b[i];
+        void operator()(std::size_t first, std::size_t count, S* __restrict w, const S* __restrict g) const {
+            if (!b) {
+                for (std::size_t i = 0; i < count; ++i) w[i] -= rate * (g[i] + decay * w[i]);
+                return;
             }
-            return w - rate * g;
+            S* const __restrict moving = b + first;
+            for (std::size_t i = 0; i < count; ++i) {
+                const S slope = g[i] + decay * w[i];
+                moving[i] = momentum * moving[i] + slope;
+                w[i] -= rate * (nesterov ? slope + momentum * moving[i] : moving[i]);
+            }
         }
     };
     void step_begins() {}

@@ -51,6 +51,9 @@ class Sampler {
                 if (i % options.batch_size == 0) group.add_micro_batch();
                 group.micro_batches[group.used - 1].append(data.train, chosen_[i], weights_[i]);
             }
+            if (data.masking)
+                for (std::size_t i = 0; i < group.used; ++i)
+                    data.masking->apply(group.micro_batches[i], moment.epoch_key(RandomPurpose::masking));
         }
     }
 

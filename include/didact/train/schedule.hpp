@@ -19,6 +19,8 @@ struct Constant {
         const std::size_t rise = warmup_steps(warmup, total);
         return step < rise ? double(step) / double(rise) : 1;
     }
+    static std::string name() { return "constant"; }
+    static void fields(auto& policy, const auto& visit) { visit("warmup", policy.warmup); }
     friend bool operator==(const Constant&, const Constant&) = default;
 };
 
@@ -31,6 +33,8 @@ struct Linear {
         if (step < rise) return double(step) / double(rise);
         return step >= total ? 0 : double(total - step) / double(std::max<std::size_t>(1, total - rise));
     }
+    static std::string name() { return "linear"; }
+    static void fields(auto& policy, const auto& visit) { visit("warmup", policy.warmup); }
     friend bool operator==(const Linear&, const Linear&) = default;
 };
 
@@ -44,6 +48,11 @@ struct Cosine {
         if (step < rise) return double(step) / double(rise);
         const double p = std::min(1.0, double(step - rise) / double(std::max<std::size_t>(1, total - rise)));
         return floor + (1 - floor) * 0.5 * (1 + std::cos(std::numbers::pi * p));
+    }
+    static std::string name() { return "cosine"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("warmup", policy.warmup);
+        visit("floor", policy.floor);
     }
     friend bool operator==(const Cosine&, const Cosine&) = default;
 };
@@ -59,6 +68,11 @@ struct SlantedTriangular {
         const double k = double(step);
         const double p = k < cut ? k / cut : 1 - (k - cut) / (cut * (1 / cut_fraction - 1));
         return (1 + std::max(0.0, p) * (ratio - 1)) / ratio;
+    }
+    static std::string name() { return "slanted-triangular"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("cut_fraction", policy.cut_fraction);
+        visit("ratio", policy.ratio);
     }
     friend bool operator==(const SlantedTriangular&, const SlantedTriangular&) = default;
 };

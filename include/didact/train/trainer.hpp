@@ -24,7 +24,8 @@ class Trainer {
     using Set = PolicySet<Model, Policies...>;
 
     explicit Trainer(Model& model, const Policies&... policies)
-        : model_(model), engine_(std::make_unique<Engine<Model>>(model)), policies_(model, policies...) {}
+        : model_(model), keep_trainable_(model.parameters()), engine_(std::make_unique<Engine<Model>>(model)),
+          policies_(model, policies...) {}
 
     Engine<Model>& engine() { return *engine_; }
     Set& policies() { return policies_; }
@@ -132,9 +133,11 @@ class Trainer {
         require(!stream.empty(), "there is nothing to train on: the stream has no experience");
         for (const Experience& experience : stream) {
             require(experience.train_size() > 0, "experience '", experience.name, "' has no training samples");
-            for (const TaskData& data : experience.tasks)
+            for (const TaskData& data : experience.tasks) {
                 require(data.task < model_.tasks(), "experience '", experience.name, "' has data for task ", data.task,
                         ", the model has ", model_.tasks(), " heads");
+                if (data.masking) data.masking->check("experience '" + experience.name + "'");
+            }
         }
         if (options.threads != options_.threads) engine_ = std::make_unique<Engine<Model>>(model_, options.threads);
         options_ = options;
@@ -383,6 +386,7 @@ class Trainer {
     };
 
     Model& model_;
+    KeepTrainable<B> keep_trainable_; ///< what a freeze policy changes ends with the trainer
     std::unique_ptr<Engine<Model>> engine_;
     Set policies_;
     TrainingOptions options_;

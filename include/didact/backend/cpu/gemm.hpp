@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "didact/backend/cpu.hpp"
+#include "didact/backend/cpu/tag.hpp"
 #include "didact/core/error.hpp"
 
 namespace didact {
-
-enum class Transpose { no, yes };
 
 namespace cpu {
 

@@ -28,8 +28,9 @@ enum class Role {
 /// A new family is one new file beside bert.hpp and gpt2.hpp.
 template <class A>
 concept Arch = requires(const TransformerConfig& config, Role role, std::size_t layer) {
-    { A::model_type } -> std::convertible_to<const char*>;  // "model_type" in config.json
-    { A::base_prefix } -> std::convertible_to<const char*>; // before tensor names in a model with a head
+    { A::model_type } -> std::convertible_to<const char*>;   // "model_type" in config.json
+    { A::base_prefix } -> std::convertible_to<const char*>;  // before tensor names in a model with a head
+    { A::class_prefix } -> std::convertible_to<const char*>; // of the class names in Transformers
     { A::norm_place } -> std::convertible_to<nn::NormPlace>;
     { A::causal } -> std::convertible_to<bool>;
     { A::projections } -> std::convertible_to<std::size_t>; // 3: query, key, value apart; 1: joined

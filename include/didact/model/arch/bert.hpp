@@ -8,6 +8,7 @@ namespace didact::arch {
 struct Bert {
     static constexpr const char* model_type = "bert";
     static constexpr const char* base_prefix = "bert.";
+    static constexpr const char* class_prefix = "Bert";
     static constexpr nn::NormPlace norm_place = nn::NormPlace::post;
     static constexpr bool causal = false;
     static constexpr std::size_t projections = 3;

@@ -8,6 +8,7 @@ namespace didact::arch {
 struct Gpt2 {
     static constexpr const char* model_type = "gpt2";
     static constexpr const char* base_prefix = "transformer.";
+    static constexpr const char* class_prefix = "GPT2";
     static constexpr nn::NormPlace norm_place = nn::NormPlace::pre;
     static constexpr bool causal = true;
     static constexpr std::size_t projections = 1;
@@ -59,6 +60,14 @@ struct Gpt2 {
         io("resid_pdrop", config.hidden_dropout);
         io("attn_pdrop", config.attention_dropout);
         io("activation_function", config.activation);
+    }
+
+    /// Entries of config.json for which Transformers' defaults would be wrong.
+    template <class Json>
+    static void add_entries(const TransformerConfig& config, Json& json) {
+        json["embd_pdrop"] = config.hidden_dropout;
+        // By default 50256 begins and ends a text, as in GPT-2's own vocabulary.
+        if (config.vocab_size <= 50256) json["bos_token_id"] = json["eos_token_id"] = nullptr;
     }
 };
 

@@ -11,11 +11,11 @@ namespace didact {
 
 /// What a head is made with.
 struct HeadOptions {
-    std::string name = {};                ///< of the task; tensors of a second head are called heads.<name>.…
-    std::size_t num_labels = 0;           ///< classes, labels or outputs
-    std::vector<std::string> labels = {}; ///< their names, for config.json and reports; may be empty
-    double label_smoothing = 0;
-    std::vector<float> class_weights = {}; ///< of cross-entropy; empty: 1 each
+    std::string name = {};                 ///< of the task; tensors of a second head are called heads.<name>.…
+    std::size_t num_labels = 0;            ///< classes, labels or outputs
+    std::vector<std::string> labels = {};  ///< their names, for config.json and reports; may be empty
+    double label_smoothing = 0;            ///< of cross-entropy over classes or a vocabulary
+    std::vector<float> class_weights = {}; ///< of cross-entropy over classes; empty: 1 each
 };
 
 namespace heads {
@@ -40,7 +40,22 @@ inline std::string tensor_name(const HeadOptions& options, bool first, const std
     return first ? name : "heads." + options.name + "." + name;
 }
 
-/// Class names for an error about a label.
+/// The weight of a label's class.
+inline double class_weight(const HeadOptions& options, std::int32_t label) {
+    return options.class_weights.empty() ? 1 : double(options.class_weights[std::size_t(label)]);
+}
+
+/// Refuses what a head without classes would leave unused.
+inline void refuse_class_weights(const HeadOptions& options, const char* problem_type) {
+    require(options.class_weights.empty(), "task '", options.name, "': a head for ", problem_type,
+            " has no classes that class weights could weigh");
+}
+inline void refuse_label_smoothing(const HeadOptions& options, const char* problem_type) {
+    require(options.label_smoothing == 0, "task '", options.name, "': a head for ", problem_type,
+            " has no label smoothing");
+}
+
+/// Throws an error about a label that is no class of the head.
 inline void check_label(const Batch& batch, std::size_t sequence, std::int32_t label, std::size_t num_labels,
                         const std::string& task) {
     if (label < 0 || std::size_t(label) >= num_labels)

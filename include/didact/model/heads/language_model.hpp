@@ -28,7 +28,9 @@ struct LanguageModel {
         };
 
         Layer(ParameterStore<B>& store, const Trunk& trunk, const HeadOptions& options, bool) : options_(options) {
+            refuse_class_weights(options, problem_type);
             vocabulary_.table = trunk.token_embedding();
+            vocabulary_.label_smoothing = options.label_smoothing;
             if constexpr (masked) {
                 const std::size_t hidden = trunk.output_size();
                 dense_ = nn::Linear<B>(store, "cls.predictions.transform.dense", hidden, hidden,
@@ -47,7 +49,7 @@ struct LanguageModel {
 
         /// Keeps the transformed hidden states of the predicted positions; the logits themselves are never kept.
         void logits(Context<B>& context, View<const S> hidden, const Batch& batch, Saved& saved) const {
-            find_positions(batch, saved);
+            find_positions(batch, std::as_const(context.parameters)[vocabulary_.table].rows, saved);
             saved.gathered = context.scratch(saved.rows.size(), hidden.cols);
             gather_rows(context, hidden, saved.rows, saved.gathered);
             saved.normed = saved.gathered;
@@ -116,7 +118,7 @@ struct LanguageModel {
                    store.trains(norm_.bias);
         }
 
-        void find_positions(const Batch& batch, Saved& saved) const {
+        void find_positions(const Batch& batch, std::size_t vocab_size, Saved& saved) const {
             saved.rows.clear();
             saved.labels.clear();
             saved.sequences.clear();
@@ -130,6 +132,7 @@ struct LanguageModel {
                     const std::int32_t label =
                         masked ? batch.labels[std::size_t(t)] : batch.token_ids[std::size_t(t) + 1];
                     if (label == ignored_label) continue;
+                    check_label(batch, s, label, vocab_size, options_.name);
                     saved.rows.push_back(t);
                     saved.labels.push_back(label);
                     saved.sequences.push_back(std::int32_t(s));

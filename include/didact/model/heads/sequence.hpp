@@ -18,6 +18,9 @@ struct Sequence {
         using B = typename Trunk::BackendType;
         using S = Scalar<B>;
         static constexpr const char* problem_type = Loss::problem_type;
+        static constexpr const char* pooling_name = pooling == Pooling::first_token_tanh ? "first_token_tanh"
+                                                    : pooling == Pooling::first_token    ? "first_token"
+                                                                                         : "mean";
 
         struct Saved {
             View<S> pooled, logits;
@@ -30,6 +33,10 @@ struct Sequence {
 
         Layer(ParameterStore<B>& store, const Trunk& trunk, const HeadOptions& options, bool first)
             : options_(options) {
+            if constexpr (!Loss::over_classes) {
+                refuse_class_weights(options, problem_type);
+                refuse_label_smoothing(options, problem_type);
+            }
             const std::size_t hidden = trunk.output_size();
             const Initializer normal = Initializer::normal(trunk.config().initializer_range);
             if constexpr (pooling == Pooling::first_token_tanh) {

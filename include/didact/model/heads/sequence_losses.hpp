@@ -8,6 +8,7 @@ namespace didact::heads {
 /// cross_entropy with `weight`.
 struct CrossEntropy {
     static constexpr const char* problem_type = "single_label_classification";
+    static constexpr bool over_classes = true;
 
     template <Backend B>
     struct Saved {
@@ -18,9 +19,7 @@ struct CrossEntropy {
         require(batch.labels_of(s).size() == 1, "task '", options.name, "': sample ", batch.samples[s].index, " has ",
                 batch.labels_of(s).size(), " labels, a sequence has one class");
         check_label(batch, s, batch.labels_of(s)[0], options.num_labels, options.name);
-        const double class_weight =
-            options.class_weights.empty() ? 1 : options.class_weights[std::size_t(batch.labels_of(s)[0])];
-        return class_weight * double(batch.weights[s]);
+        return class_weight(options, batch.labels_of(s)[0]) * double(batch.weights[s]);
     }
     static double units(const Batch& batch, const HeadOptions& options) {
         double sum = 0;
@@ -34,11 +33,13 @@ struct CrossEntropy {
         saved.log_sums = context.arena.template array<S>(batch.size());
         const std::span<S> losses = context.arena.template array<S>(batch.size());
         for (std::size_t s = 0; s < batch.size(); ++s) weight(batch, options, s);
-        cross_entropy_forward(context, logits, batch.labels, options.label_smoothing, saved.log_sums, losses);
+        cross_entropy_forward(context, logits, batch.labels, options.label_smoothing, saved.log_sums, losses,
+                              options.class_weights);
         double sum = 0;
         for (std::size_t s = 0; s < batch.size(); ++s) {
-            sample_losses[s] = float(losses[s]);
-            sum += weight(batch, options, s) * double(losses[s]);
+            const double own = class_weight(options, batch.labels_of(s)[0]);
+            sample_losses[s] = own > 0 ? float(double(losses[s]) / own) : 0.0f;
+            sum += double(batch.weights[s]) * double(losses[s]);
         }
         return sum;
     }
@@ -47,9 +48,10 @@ struct CrossEntropy {
                          View<const Scalar<B>> logits, Saved<B>& saved, double scale, View<Scalar<B>> dlogits) {
         using S = Scalar<B>;
         saved.weights = context.arena.template array<S>(batch.size());
-        for (std::size_t s = 0; s < batch.size(); ++s) saved.weights[s] = S(scale * weight(batch, options, s));
+        for (std::size_t s = 0; s < batch.size(); ++s) saved.weights[s] = S(scale * double(batch.weights[s]));
         cross_entropy_backward(context, logits, batch.labels, options.label_smoothing,
-                               std::span<const S>(saved.log_sums), std::span<const S>(saved.weights), dlogits);
+                               std::span<const S>(saved.log_sums), std::span<const S>(saved.weights), dlogits,
+                               options.class_weights);
     }
 };
 
@@ -58,6 +60,7 @@ struct CrossEntropy {
 template <class Formula>
 struct ValueLoss {
     static constexpr const char* problem_type = Formula::problem_type;
+    static constexpr bool over_classes = false;
 
     template <Backend B>
     struct Saved {};
@@ -122,6 +125,7 @@ using SquaredError = ValueLoss<SquaredErrorFormula>;
 /// Order within a group: labels_of(s) = {group}, values_of(s) = {relevance}; RankNet over the pairs of a batch.
 struct PairwiseLogistic {
     static constexpr const char* problem_type = "ranking";
+    static constexpr bool over_classes = false;
 
     template <Backend B>
     struct Saved {};

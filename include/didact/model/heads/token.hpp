@@ -46,7 +46,8 @@ struct TokenLogits {
 };
 
 /// One label a token, e.g. named entities. labels_of(s) has one entry for each token of s; ignored_label (−100) marks
-/// special tokens and all but the first piece of a word. The mean is over labelled tokens, as in Transformers.
+/// special tokens and all but the first piece of a word. The mean is over labelled tokens, as in Transformers, each
+/// weighted by its class.
 struct TokenClassification {
     static constexpr const char* problem_type = "token_classification";
 
@@ -80,7 +81,7 @@ struct TokenClassification {
 
         double units(const Batch& batch) const {
             double sum = 0;
-            for (std::size_t s = 0; s < batch.size(); ++s) sum += labelled(batch, s) * double(batch.weights[s]);
+            for (std::size_t s = 0; s < batch.size(); ++s) sum += units_of(batch, s) * double(batch.weights[s]);
             return sum;
         }
 
@@ -90,15 +91,16 @@ struct TokenClassification {
             for (std::int32_t& label : saved.labels) label = std::max(label, 0);
             saved.log_sums = context.arena.template array<S>(batch.tokens());
             const std::span<S> losses = context.arena.template array<S>(batch.tokens());
-            cross_entropy_forward(context, saved.logits, saved.labels, options_.label_smoothing, saved.log_sums,
-                                  losses);
+            cross_entropy_forward(context, saved.logits, saved.labels, options_.label_smoothing, saved.log_sums, losses,
+                                  options_.class_weights);
             double total = 0;
             for (std::size_t s = 0; s < batch.size(); ++s) {
                 double sum = 0;
                 for (std::int32_t t = batch.cu_seqlens[s]; t < batch.cu_seqlens[s + 1]; ++t)
                     if (batch.labels[std::size_t(t)] != ignored_label) sum += double(losses[std::size_t(t)]);
                 total += sum * double(batch.weights[s]);
-                sample_losses[s] = float(sum / std::max(1.0, labelled(batch, s)));
+                const double units = units_of(batch, s);
+                sample_losses[s] = units > 0 ? float(sum / units) : 0.0f;
             }
             return total;
         }
@@ -113,7 +115,8 @@ struct TokenClassification {
                         batch.labels[std::size_t(t)] == ignored_label ? S(0) : S(scale * double(batch.weights[s]));
             const View<S> dlogits = context.scratch(batch.tokens(), options_.num_labels);
             cross_entropy_backward(context, saved.logits, saved.labels, options_.label_smoothing,
-                                   std::span<const S>(saved.log_sums), std::span<const S>(weights), dlogits);
+                                   std::span<const S>(saved.log_sums), std::span<const S>(weights), dlogits,
+                                   options_.class_weights);
             tokens_.backward(context, dlogits, saved, dhidden);
         }
 
@@ -123,18 +126,22 @@ struct TokenClassification {
         }
 
       private:
-        static double labelled(const Batch& batch, std::size_t s) {
-            double count = 0;
-            for (const std::int32_t label : batch.labels_of(s)) count += label != ignored_label;
-            return count;
+        /// The weights of the classes of a sequence's labelled tokens.
+        double units_of(const Batch& batch, std::size_t s) const {
+            double sum = 0;
+            for (const std::int32_t label : batch.labels_of(s)) {
+                if (label == ignored_label) continue;
+                check_label(batch, s, label, options_.num_labels, options_.name);
+                sum += class_weight(options_, label);
+            }
+            return sum;
         }
         void check(const Batch& batch) const {
             for (std::size_t s = 0; s < batch.size(); ++s) {
                 const std::size_t length = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
                 require(batch.labels_of(s).size() == length, "task '", options_.name, "': sample ",
                         batch.samples[s].index, " has ", batch.labels_of(s).size(), " labels for ", length, " tokens");
-                for (const std::int32_t label : batch.labels_of(s))
-                    if (label != ignored_label) check_label(batch, s, label, options_.num_labels, options_.name);
+                units_of(batch, s);
             }
         }
 
@@ -162,6 +169,8 @@ struct Span {
             : options_(options) {
             require(options.num_labels == 2, "task '", options.name, "': a span head has 2 outputs, not ",
                     options.num_labels);
+            refuse_class_weights(options, problem_type);
+            refuse_label_smoothing(options, problem_type);
             tokens_.linear = nn::Linear<B>(store, tensor_name(options, first, "qa_outputs"), trunk.output_size(), 2,
                                            Initializer::normal(trunk.config().initializer_range),
                                            nn::WeightLayout::out_in, true, false);

@@ -23,6 +23,12 @@ struct Competence {
 
     template <class Model>
     class State;
+    static std::string name() { return "competence:" + Difficulty::name(); }
+    static void fields(auto& policy, const auto& visit) {
+        visit("initial", policy.initial);
+        visit("power", policy.power);
+        visit("duration", policy.duration);
+    }
     friend bool operator==(const Competence&, const Competence&) = default;
 };
 

@@ -13,6 +13,7 @@ namespace didact::difficulty {
 
 /// The number of tokens (Platanios et al. 2019, arXiv 1903.09848, eq. 3).
 struct Length {
+    static std::string name() { return "length"; }
     std::vector<float> operator()(auto&, const TaskData& data) const {
         std::vector<float> result(data.train.size());
         for (std::size_t i = 0; i < result.size(); ++i) result[i] = float(data.train.length(i));
@@ -24,6 +25,7 @@ struct Length {
 /// −Σ log p̂(w) over the sample's tokens, p̂ being relative frequencies in the data set itself (Platanios et al. 2019,
 /// eq. 4).
 struct Rarity {
+    static std::string name() { return "rarity"; }
     std::vector<float> operator()(auto&, const TaskData& data) const {
         std::unordered_map<std::int32_t, std::size_t> counts;
         for (std::size_t i = 0; i < data.train.size(); ++i)
@@ -42,6 +44,7 @@ struct Rarity {
 
 /// The sample's loss under the model as it is when the experience begins, without dropout.
 struct ModelLoss {
+    static std::string name() { return "loss"; }
     std::vector<float> operator()(auto& engine, const TaskData& data) const {
         std::vector<float> result;
         engine.for_each_batch(data.train, data.task, 64, [&](const Batch& batch) {
@@ -56,6 +59,7 @@ struct ModelLoss {
 
 /// The level that the data's author gave: Sample::difficulty.
 struct Given {
+    static std::string name() { return "given"; }
     std::vector<float> operator()(auto&, const TaskData& data) const {
         std::vector<float> result(data.train.size());
         for (std::size_t i = 0; i < result.size(); ++i) result[i] = data.train.difficulty(i);
@@ -67,6 +71,7 @@ struct Given {
 /// The opposite order of another metric: hard first, the compulsory control of a curriculum.
 template <class Metric>
 struct Reversed {
+    static std::string name() { return "reversed-" + Metric::name(); }
     Metric metric = {};
     std::vector<float> operator()(auto& engine, const TaskData& data) const {
         std::vector<float> result = metric(engine, data);
@@ -78,6 +83,7 @@ struct Reversed {
 
 /// A random order that stays the same for the whole experience: the control that keeps the pacing and drops the metric.
 struct Random {
+    static std::string name() { return "random"; }
     std::uint64_t seed = 0;
     std::vector<float> operator()(auto&, const TaskData& data) const {
         didact::Random random(RandomKey{.seed = seed, .purpose = RandomPurpose::curriculum, .sample = data.task});

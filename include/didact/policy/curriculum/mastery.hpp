@@ -23,6 +23,14 @@ struct Mastery {
 
     template <class Model>
     class State;
+    static std::string name() { return "mastery:" + Difficulty::name(); }
+    static void fields(auto& policy, const auto& visit) {
+        visit("stages", policy.stages);
+        visit("threshold", policy.threshold);
+        visit("least_gain", policy.least_gain);
+        visit("patience", policy.patience);
+        visit("longest", policy.longest);
+    }
     friend bool operator==(const Mastery&, const Mastery&) = default;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "didact/policy/forgetting/reservoir.hpp"
+#include "didact/policy/policy.hpp"
 #include "didact/train/engine.hpp"
 
 namespace didact::forgetting {
@@ -16,6 +17,11 @@ struct AveragedGem {
 
     template <class Model>
     class State;
+    static std::string name() { return "averaged-gem"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("capacity", policy.capacity);
+        visit("batch_size", policy.batch_size);
+    }
     friend bool operator==(const AveragedGem&, const AveragedGem&) = default;
 };
 

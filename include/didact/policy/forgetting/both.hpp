@@ -15,6 +15,11 @@ struct Both {
 
     template <class Model>
     struct State;
+    static std::string name() { return First::name() + "+" + Second::name(); }
+    static void fields(auto& policy, const auto& visit) {
+        First::fields(policy.first, visit);
+        Second::fields(policy.second, visit);
+    }
     friend bool operator==(const Both&, const Both&) = default;
 };
 

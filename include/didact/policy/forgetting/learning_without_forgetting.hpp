@@ -19,6 +19,11 @@ struct LearningWithoutForgetting {
 
     template <class Model>
     class State;
+    static std::string name() { return "learning-without-forgetting"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("strength", policy.strength);
+        visit("temperature", policy.temperature);
+    }
     friend bool operator==(const LearningWithoutForgetting&, const LearningWithoutForgetting&) = default;
 };
 

@@ -17,6 +17,12 @@ struct OnlineEwc {
 
     template <class Model>
     class State;
+    static std::string name() { return "online-ewc"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("strength", policy.strength);
+        visit("decay", policy.decay);
+        visit("fisher_samples", policy.fisher_samples);
+    }
     friend bool operator==(const OnlineEwc&, const OnlineEwc&) = default;
 };
 

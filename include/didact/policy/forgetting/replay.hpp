@@ -1,5 +1,6 @@
 #pragma once
 #include "didact/policy/forgetting/reservoir.hpp"
+#include "didact/policy/policy.hpp"
 #include "didact/train/engine.hpp"
 
 namespace didact::forgetting {
@@ -15,6 +16,11 @@ struct Replay {
 
     template <class Model>
     class State;
+    static std::string name() { return "replay"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("capacity", policy.capacity);
+        visit("batch_size", policy.batch_size);
+    }
     friend bool operator==(const Replay&, const Replay&) = default;
 };
 

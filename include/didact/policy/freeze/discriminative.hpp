@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "didact/policy/freeze/prefix.hpp"
+#include "didact/policy/policy.hpp"
 
 namespace didact::freeze {
 
@@ -29,6 +30,8 @@ struct Discriminative {
         void serialize(auto& archive) { archive("decay", decay); }
         double decay;
     };
+    static std::string name() { return "discriminative"; }
+    static void fields(auto& policy, const auto& visit) { visit("decay", policy.decay); }
     friend bool operator==(const Discriminative&, const Discriminative&) = default;
 };
 

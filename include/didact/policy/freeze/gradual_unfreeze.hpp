@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "didact/policy/freeze/prefix.hpp"
+#include "didact/policy/policy.hpp"
 
 namespace didact::freeze {
 
@@ -28,6 +29,8 @@ struct GradualUnfreeze {
         void serialize(auto& archive) { archive("layers_per_epoch", layers_per_epoch); }
         std::size_t layers_per_epoch;
     };
+    static std::string name() { return "gradual-unfreeze"; }
+    static void fields(auto& policy, const auto& visit) { visit("layers_per_epoch", policy.layers_per_epoch); }
     friend bool operator==(const GradualUnfreeze&, const GradualUnfreeze&) = default;
 };
 

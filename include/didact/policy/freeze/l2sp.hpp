@@ -1,5 +1,6 @@
 #pragma once
 #include "didact/policy/freeze/prefix.hpp"
+#include "didact/policy/policy.hpp"
 #include "didact/train/archive.hpp"
 
 namespace didact::freeze {
@@ -47,6 +48,11 @@ struct L2Sp {
         S alpha, beta;
         AlignedVector<S> start, anchor, strength;
     };
+    static std::string name() { return "l2sp"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("alpha", policy.alpha);
+        visit("beta", policy.beta);
+    }
     friend bool operator==(const L2Sp&, const L2Sp&) = default;
 };
 

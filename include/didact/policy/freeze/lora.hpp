@@ -5,6 +5,7 @@
 
 #include "didact/model/adapters/lora.hpp"
 #include "didact/policy/freeze/prefix.hpp"
+#include "didact/policy/policy.hpp"
 
 namespace didact::freeze {
 
@@ -52,6 +53,13 @@ struct Lora {
                 store.set_trainable(id, !store[id].shared || store[id].name.find(".lora_") != std::string::npos);
         }
     };
+    static std::string name() { return "lora"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("rank", policy.rank);
+        visit("alpha", policy.alpha);
+        visit("dropout", policy.dropout);
+        visit("targets", policy.targets);
+    }
     friend bool operator==(const Lora&, const Lora&) = default;
 };
 

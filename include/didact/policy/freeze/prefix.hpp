@@ -34,6 +34,11 @@ struct Prefix {
         void serialize(auto& archive) { archive("layers", layers); }
         std::size_t layers;
     };
+    static std::string name() { return "prefix"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("layers", policy.layers);
+        visit("dropout", policy.dropout);
+    }
     friend bool operator==(const Prefix&, const Prefix&) = default;
 };
 
@@ -51,6 +56,8 @@ struct Embeddings {
             train_stages(model, [](std::size_t stage) { return stage > 0; });
         }
     };
+    static std::string name() { return "embeddings"; }
+    static void fields(auto& policy, const auto& visit) { visit("dropout", policy.dropout); }
     friend bool operator==(const Embeddings&, const Embeddings&) = default;
 };
 
@@ -68,6 +75,8 @@ struct AllButHead {
             train_stages(model, [](std::size_t) { return false; });
         }
     };
+    static std::string name() { return "all-but-head"; }
+    static void fields(auto& policy, const auto& visit) { visit("dropout", policy.dropout); }
     friend bool operator==(const AllButHead&, const AllButHead&) = default;
 };
 

@@ -25,6 +25,8 @@ struct CrossStitch {
                     " tasks and ", model.trunk().num_columns(), " columns");
         }
     };
+    static std::string name() { return "cross-stitch"; }
+    static void fields(auto&, const auto&) {}
     friend bool operator==(const CrossStitch&, const CrossStitch&) = default;
 };
 

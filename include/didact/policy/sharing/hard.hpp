@@ -42,6 +42,8 @@ struct Hard {
         void serialize(auto& archive) { archive("exponent", exponent); }
         double exponent;
     };
+    static std::string name() { return "hard-sharing"; }
+    static void fields(auto& policy, const auto& visit) { visit("exponent", policy.exponent); }
     friend bool operator==(const Hard&, const Hard&) = default;
 };
 

@@ -41,10 +41,13 @@ struct Pcgrad {
             }
         }
 
-        void serialize(Archive&) {} // nothing stays from one step to the next but memory
+        void serialize(Archive&) {} ///< what it holds is of one step only
+
         std::vector<double> mixture;
         std::vector<std::size_t> order;
     };
+    static std::string name() { return "pcgrad"; }
+    static void fields(auto&, const auto&) {}
     friend bool operator==(const Pcgrad&, const Pcgrad&) = default;
 };
 

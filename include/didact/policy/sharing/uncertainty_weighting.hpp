@@ -22,6 +22,12 @@ struct UncertaintyWeighting {
 
     template <class Model>
     class State;
+    static std::string name() { return "uncertainty-weighting"; }
+    static void fields(auto& policy, const auto& visit) {
+        visit("factor", policy.factor);
+        visit("initial", policy.initial);
+        visit("learning_rate", policy.learning_rate);
+    }
     friend bool operator==(const UncertaintyWeighting&, const UncertaintyWeighting&) = default;
 };
 

@@ -1,0 +1,73 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "didact/didact.hpp"
+#include "didact/policy/describe.hpp"
+
+/// Which compiled strategies the flags choose among. A new one is one more entry of a table.
+namespace finetune {
+
+template <class... Policies>
+struct Table {};
+
+using FreezeTable = Table<didact::None<didact::Family::freeze>, didact::freeze::Embeddings, didact::freeze::Prefix,
+                          didact::freeze::AllButHead, didact::freeze::GradualUnfreeze, didact::freeze::Discriminative,
+                          didact::freeze::L2Sp, didact::freeze::Lora>;
+
+using CurriculumTable =
+    Table<didact::None<didact::Family::curriculum>, didact::curriculum::Competence<didact::difficulty::Length>,
+          didact::curriculum::Competence<didact::difficulty::Rarity>,
+          didact::curriculum::Competence<didact::difficulty::ModelLoss>,
+          didact::curriculum::Competence<didact::difficulty::Random>,
+          didact::curriculum::Competence<didact::difficulty::Reversed<didact::difficulty::Length>>,
+          didact::curriculum::Mastery<didact::difficulty::Length>,
+          didact::curriculum::Mastery<didact::difficulty::ModelLoss>>;
+
+/// The names in a table, for --help and for errors.
+template <class... Policies>
+std::string names(Table<Policies...>) {
+    std::string all;
+    ((all += (all.empty() ? "" : ", ") + Policies::name()), ...);
+    return all;
+}
+
+/// Sets hyper-parameters from "3", "rank=4" or "8,alpha=32": a value without a name is that of the first field.
+template <didact::Policy P>
+void set_fields(P& policy, std::string_view text) {
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = std::min(text.find(',', begin), text.size());
+        const std::string_view part = text.substr(begin, end - begin);
+        const std::size_t equals = part.find('=');
+        if (equals != std::string_view::npos) {
+            didact::set_field(policy, part.substr(0, equals), part.substr(equals + 1));
+        } else {
+            std::string first;
+            P::fields(policy, [&](const char* name, const auto&) {
+                if (first.empty()) first = name;
+            });
+            didact::set_field(policy, first, part);
+        }
+        begin = end + 1;
+    }
+}
+
+/// Calls call(policy) with the policy that `text` names: "prefix:3", "lora:rank=4,alpha=8",
+/// "competence:length,power=1".
+template <class... Policies, class Call>
+void choose(const char* flag, std::string_view text, Table<Policies...> table, const Call& call) {
+    bool found = false;
+    const auto try_one = [&]<class P>(P policy) {
+        const std::string name = P::name();
+        if (found || !text.starts_with(name)) return;
+        const std::string_view rest = text.substr(name.size());
+        if (!rest.empty() && rest[0] != ':' && rest[0] != ',') return;
+        found = true;
+        if (!rest.empty()) set_fields(policy, rest.substr(1));
+        call(policy);
+    };
+    (try_one(Policies{}), ...);
+    didact::require(found, flag, " '", didact::excerpt(text), "': it is none of ", names(table));
+}
+
+}

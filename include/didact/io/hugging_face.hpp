@@ -1,0 +1,186 @@
+#pragma once
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "didact/io/folder.hpp"
+#include "didact/io/json.hpp"
+#include "didact/io/safetensors_folder.hpp"
+#include "didact/io/safetensors_writer.hpp"
+#include "didact/io/tensor_names.hpp"
+#include "didact/model/model.hpp"
+#include "didact/model/transformer.hpp"
+
+namespace didact::io {
+
+/// What `config.json` of a Hugging Face folder says.
+struct ModelConfig {
+    TransformerConfig transformer = {};
+    std::vector<std::string> labels = {}; ///< id2label of the head, in order; empty where there is none
+};
+
+/// Reads FOLDER/config.json for a family of transformers. Throws Error where the file is missing or malformed, where
+/// its model_type is another family's, or where the sizes do not make a transformer.
+template <arch::Arch A>
+ModelConfig read_config(const std::filesystem::path& folder) {
+    const std::filesystem::path path = folder / "config.json";
+    const std::string source = path.string();
+    const nlohmann::json json = read_json(path);
+    require(json.is_object(), source, ": an object was expected");
+    const std::string type = field_or<std::string>(json, "model_type", "", source);
+    require(type == A::model_type, source, ": model_type is '", excerpt(type), "', a ", A::model_type,
+            " model was expected");
+    if (json.contains("position_embedding_type") && json["position_embedding_type"].is_string())
+        require(json["position_embedding_type"] == "absolute", source,
+                ": position_embedding_type is not 'absolute', the only one that is supported");
+
+    ModelConfig config;
+    A::config_entries(config.transformer, [&](const char* key, auto& value) {
+        using T = std::remove_reference_t<decltype(value)>;
+        if (json.contains(key) && !json[key].is_null()) value = field<T>(json, key, source);
+    });
+    TransformerConfig& transformer = config.transformer;
+    if (transformer.intermediate_size == 0) transformer.intermediate_size = 4 * transformer.hidden_size;
+    transformer.classifier_dropout = json.contains("classifier_dropout") && !json["classifier_dropout"].is_null()
+                                         ? field<double>(json, "classifier_dropout", source)
+                                         : transformer.hidden_dropout;
+    transformer.check(source);
+    if (json.contains("id2label")) {
+        const nlohmann::json& names = json["id2label"];
+        require(names.is_object(), source, ": id2label is not an object");
+        for (std::size_t i = 0; i < names.size(); ++i)
+            config.labels.push_back(field<std::string>(names, std::to_string(i), source + ": id2label"));
+    }
+    return config;
+}
+
+struct LoadOptions {
+    bool fresh_heads = false; ///< heads start as they were made, whatever the folder holds; only poolers are read
+};
+
+/// What loading left undone, for the user to see.
+struct LoadReport {
+    std::vector<std::string> missing; ///< parameters of heads that the folder does not have; they keep their start
+    std::vector<std::string> unused;  ///< tensors of the folder that the model does not have
+};
+
+/// Reads a folder's weights (model.safetensors, or shards with an index) into a model. The trunk must be complete;
+/// heads that the folder lacks keep their initial values. Columns of a CrossStitch all start from the same trunk.
+/// Nothing is changed where an Error is thrown.
+template <class Model>
+LoadReport load_weights(Model& model, const std::filesystem::path& folder, const LoadOptions& options = {}) {
+    using A = typename Model::Trunk::Architecture;
+    using S = typename Model::S;
+    auto& store = model.parameters();
+    const auto weights = open_safetensors(folder);
+    LoadReport report;
+    std::vector<std::string> used;
+    std::vector<std::pair<ParameterId, std::string>> plan;
+    for (ParameterId id = 0; id < store.count(); ++id) {
+        const Parameter& p = store[id];
+        if (!p.shared && options.fresh_heads && p.name.find("pooler.") == std::string::npos) continue;
+        std::optional<std::string> found;
+        for (const std::string& name : names_in_checkpoint(p.name, A::base_prefix))
+            if (!found && weights.contains(name)) found = name;
+        if (!found) {
+            const bool made_here =
+                !p.shared || p.name.starts_with("cross_stitch.") || p.name.find(".lora_") != std::string::npos;
+            require(made_here, folder.string(), ": there is no tensor '", p.name, "' for a ", A::model_type, " model");
+            report.missing.push_back(p.name);
+            continue;
+        }
+        const TensorView tensor = weights.tensor(*found);
+        const std::vector<std::size_t> shape = p.vector ? std::vector{p.cols} : std::vector{p.rows, p.cols};
+        require(std::ranges::equal(shape, tensor.shape), folder.string(), ": tensor '", *found, "' is ",
+                shape_text(tensor.shape), " in the file, ", shape_text(shape), " in the model");
+        plan.emplace_back(id, *found);
+        used.push_back(*found);
+    }
+    std::sort(used.begin(), used.end());
+    for (const std::string& name : weights.names())
+        if (!std::binary_search(used.begin(), used.end(), name) && !is_derived_tensor(name))
+            report.unused.push_back(name);
+    AlignedVector<S> values(store.values().begin(), store.values().end());
+    for (const auto& [id, name] : plan)
+        weights.read(name, std::span<S>(values.data() + store[id].offset, store[id].size()));
+    std::copy(values.begin(), values.end(), store.values().begin());
+    return report;
+}
+
+/// The `config.json` of a model: sizes, the classes' names, the class of Transformers that opens it.
+template <class Model>
+nlohmann::json config_json(const Model& model) {
+    using A = typename Model::Trunk::Architecture;
+    nlohmann::json json;
+    const TransformerConfig& config = model.trunk().config();
+    A::config_entries(config, [&](const char* key, const auto& value) { json[key] = value; });
+    if constexpr (requires { A::add_entries(config, json); }) A::add_entries(config, json);
+    json["model_type"] = A::model_type;
+    json["torch_dtype"] = "float32";
+    if (config.classifier_dropout != config.hidden_dropout) json["classifier_dropout"] = config.classifier_dropout;
+    std::string class_name = std::string(A::class_prefix) + "Model";
+    for (std::size_t task = 0; task < model.tasks(); ++task)
+        model.with_head(task, [&](const auto& head) {
+            using Head = std::remove_cvref_t<decltype(head)>;
+            const HeadOptions& options = head.options();
+            json["didact"]["tasks"].push_back(
+                {{"name", options.name}, {"problem_type", Head::problem_type}, {"labels", options.labels}});
+            if (task > 0) return;
+            if constexpr (requires { Head::pooling_name; })
+                if (Head::pooling_name != std::string("first_token_tanh"))
+                    json["didact"]["pooling"] = Head::pooling_name;
+            if (!json["didact"].contains("pooling")) class_name = A::class_prefix + suffix_of(Head::problem_type);
+            // Transformers takes the number of outputs from the names, for regression too.
+            if (class_name.ends_with("Classification")) {
+                for (std::size_t i = 0; i < options.num_labels; ++i) {
+                    const std::string label =
+                        i < options.labels.size() ? options.labels[i] : "LABEL_" + std::to_string(i);
+                    json["id2label"][std::to_string(i)] = label;
+                    json["label2id"][label] = i;
+                }
+            }
+            if (class_name.ends_with("SequenceClassification")) json["problem_type"] = Head::problem_type;
+        });
+    json["architectures"] = {class_name};
+    return json;
+}
+
+/// Writes FOLDER/model.safetensors and FOLDER/config.json, which Python's Transformers opens. Adapters are merged into
+/// the weights that they adapt. Each file appears whole or not at all.
+template <class Model>
+void save_pretrained(Model& model, const std::filesystem::path& folder) {
+    using S = typename Model::S;
+    using B = typename Model::B;
+    auto& store = model.parameters();
+    make_folder(folder);
+
+    std::unordered_map<ParameterId, std::vector<S>> merged;
+    ThreadPool pool(1);
+    Arena arena;
+    Context<B> context{store, pool, arena, false, 0, 0};
+    model.trunk().for_each_linear(store, [&](const std::string&, auto& linear) {
+        if constexpr (requires { linear.adapter.attach(store, "", 0, 0, 0, 0, 0); }) {
+            if (!linear.adapter.active()) return;
+            const View<const S> weight = std::as_const(store).value(linear.weight);
+            std::vector<S>& sum = merged[linear.weight];
+            sum.assign(weight.data, weight.data + weight.size());
+            linear.adapter.merge_into(context, View<S>{sum.data(), weight.rows, weight.cols}, linear.layout);
+        }
+    });
+
+    SafetensorsWriter writer(folder / "model.safetensors");
+    for (ParameterId id = 0; id < store.count(); ++id) {
+        const Parameter& p = store[id];
+        if (p.name.find(".lora_") != std::string::npos) continue;
+        const std::vector<std::size_t> shape = p.vector ? std::vector{p.cols} : std::vector{p.rows, p.cols};
+        const auto found = merged.find(id);
+        const S* const data = found != merged.end() ? found->second.data() : store.values().data() + p.offset;
+        writer.add(p.name, shape, std::span<const S>(data, p.size()), Dtype::F32);
+    }
+    writer.commit();
+    write_json(folder / "config.json", config_json(model));
+}
+
+}

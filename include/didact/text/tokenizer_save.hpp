@@ -1,0 +1,159 @@
+#pragma once
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "didact/core/error.hpp"
+#include "didact/text/wordpiece.hpp"
+
+namespace didact::text {
+
+namespace tokenizer_files {
+
+using OrderedJson = nlohmann::ordered_json;
+
+/// Puts `content` in the place of a file, so that a reader sees the old or the new content.
+inline void write(const std::filesystem::path& path, std::string_view content) {
+    std::filesystem::path temporary = path;
+    temporary += ".tmp";
+    {
+        std::ofstream file(temporary, std::ios::binary);
+        file.write(content.data(), static_cast<std::streamsize>(content.size()));
+        file.flush();
+        require(file.good(), temporary.string(), ": cannot be written");
+    }
+    std::error_code error;
+    std::filesystem::rename(temporary, path, error);
+    require(!error, path.string(), ": cannot be replaced: ", error.message());
+}
+
+inline OrderedJson to_json(const AddedToken& token) {
+    return {{"content", token.content}, {"single_word", token.single_word}, {"lstrip", token.lstrip},
+            {"rstrip", token.rstrip},   {"normalized", token.normalized},   {"special", token.special}};
+}
+
+inline OrderedJson to_json(const Template& around, const WordPieceTokenizer& tokenizer) {
+    OrderedJson parts = OrderedJson::array();
+    for (const TemplatePart& part : around.parts) {
+        const bool adds = part.kind == TemplatePart::Kind::added;
+        OrderedJson content;
+        content["id"] = adds                                     ? tokenizer.token_of(part.id)
+                        : part.kind == TemplatePart::Kind::first ? std::string("A")
+                                                                 : std::string("B");
+        content["type_id"] = part.type_id;
+        parts.push_back({{adds ? "SpecialToken" : "Sequence", std::move(content)}});
+    }
+    return parts;
+}
+
+inline OrderedJson post_processor_json(const WordPieceTokenizer& tokenizer) {
+    const WordPieceOptions& options = tokenizer.options();
+    OrderedJson special_tokens = OrderedJson::object();
+    for (const Template* around : {&*options.single, &*options.pair})
+        for (const TemplatePart& part : around->parts)
+            if (part.kind == TemplatePart::Kind::added) {
+                const std::string& token = tokenizer.token_of(part.id);
+                special_tokens[token] = {{"id", token}, {"ids", {part.id}}, {"tokens", {token}}};
+            }
+    return {{"type", "TemplateProcessing"},
+            {"single", to_json(*options.single, tokenizer)},
+            {"pair", to_json(*options.pair, tokenizer)},
+            {"special_tokens", std::move(special_tokens)}};
+}
+
+inline OrderedJson tokenizer_json(const WordPieceTokenizer& tokenizer) {
+    const WordPieceOptions& options = tokenizer.options();
+    OrderedJson added = OrderedJson::array();
+    for (const AddedToken& token : *options.added_tokens) {
+        OrderedJson entry = {{"id", token.id}};
+        entry.update(to_json(token));
+        added.push_back(std::move(entry));
+    }
+    OrderedJson vocabulary = OrderedJson::object();
+    std::int32_t id = 0;
+    for (const std::string& token : tokenizer.vocabulary()) {
+        // An ordered_json looks for a key in all keys before it; the keys are known to differ.
+        if (!token.empty()) vocabulary.get_ref<OrderedJson::object_t&>().push_back({token, id});
+        ++id;
+    }
+    OrderedJson normalizer = {{"type", "BertNormalizer"},
+                              {"clean_text", options.normalizer.clean_text},
+                              {"handle_chinese_chars", options.normalizer.handle_chinese_chars},
+                              {"strip_accents", nullptr},
+                              {"lowercase", options.normalizer.lowercase}};
+    if (options.normalizer.strip_accents) normalizer["strip_accents"] = *options.normalizer.strip_accents;
+    return {{"version", "1.0"},
+            {"truncation", nullptr},
+            {"padding", nullptr},
+            {"added_tokens", std::move(added)},
+            {"normalizer", std::move(normalizer)},
+            {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+            {"post_processor", post_processor_json(tokenizer)},
+            {"decoder",
+             {{"type", "WordPiece"},
+              {"prefix", options.continuing_subword_prefix},
+              {"cleanup", options.clean_up_tokenization_spaces}}},
+            {"model",
+             {{"type", "WordPiece"},
+              {"unk_token", options.unk_token},
+              {"continuing_subword_prefix", options.continuing_subword_prefix},
+              {"max_input_chars_per_word", options.max_input_chars_per_word},
+              {"vocab", std::move(vocabulary)}}}};
+}
+
+/// Whether transformers' BertTokenizer, which sets these parts itself, would do the same.
+inline bool is_plain_bert(const WordPieceTokenizer& tokenizer) {
+    const WordPieceOptions& options = tokenizer.options();
+    return options.normalizer.clean_text && options.continuing_subword_prefix == "##" &&
+           options.max_input_chars_per_word == 100 && tokenizer.id_of(options.cls_token) &&
+           tokenizer.id_of(options.sep_token) &&
+           *options.single == Template::bert_single(tokenizer.cls_id(), tokenizer.sep_id()) &&
+           *options.pair == Template::bert_pair(tokenizer.cls_id(), tokenizer.sep_id());
+}
+
+}
+
+/// Writes vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, so that
+/// `transformers.AutoTokenizer.from_pretrained(folder)` and `load_tokenizer(folder)` give the same ids. The folder is
+/// made where it is not there. Error, naming the file, where it cannot be written.
+inline void save_tokenizer(const std::filesystem::path& folder, const WordPieceTokenizer& tokenizer) {
+    using namespace tokenizer_files;
+    const WordPieceOptions& options = tokenizer.options();
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    require(!error, folder.string(), ": cannot be made: ", error.message());
+
+    std::string lines;
+    for (const std::string& token : tokenizer.vocabulary()) (lines += token) += '\n';
+
+    OrderedJson names = OrderedJson::object();
+    for (const auto& [key, token] : {std::pair{"unk_token", &options.unk_token},
+                                     {"cls_token", &options.cls_token},
+                                     {"sep_token", &options.sep_token},
+                                     {"pad_token", &options.pad_token},
+                                     {"mask_token", &options.mask_token}})
+        if (tokenizer.id_of(*token)) names[key] = *token;
+
+    OrderedJson config = {{"tokenizer_class", is_plain_bert(tokenizer) ? "BertTokenizer" : "PreTrainedTokenizerFast"},
+                          {"do_lower_case", options.normalizer.lowercase},
+                          {"strip_accents", nullptr},
+                          {"tokenize_chinese_chars", options.normalizer.handle_chinese_chars},
+                          {"clean_up_tokenization_spaces", options.clean_up_tokenization_spaces}};
+    if (options.normalizer.strip_accents) config["strip_accents"] = *options.normalizer.strip_accents;
+    if (options.model_max_length > 0) config["model_max_length"] = options.model_max_length;
+    config.update(names);
+    OrderedJson decoder = OrderedJson::object();
+    for (const AddedToken& token : *options.added_tokens) decoder[std::to_string(token.id)] = to_json(token);
+    config["added_tokens_decoder"] = std::move(decoder);
+
+    write(folder / "vocab.txt", lines);
+    write(folder / "tokenizer.json", tokenizer_json(tokenizer).dump(2));
+    write(folder / "special_tokens_map.json", names.dump(2));
+    write(folder / "tokenizer_config.json", config.dump(2));
+}
+
+}
