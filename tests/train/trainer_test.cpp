@@ -41,24 +41,27 @@ std::size_t best_of(const std::vector<double>& metrics) {
 }
 
 template <class MakeModel, class... Policies>
-void check_threads(const MakeModel& make_model, const Stream& stream, const Policies&... policies) {
-    AlignedVector<float> values[5];
-    for (std::size_t threads = 1; threads <= 4; ++threads) {
+void check_threads(const std::vector<std::size_t>& counts, const MakeModel& make_model, const Stream& stream,
+                   const Policies&... policies) {
+    AlignedVector<float> one;
+    for (const std::size_t threads : counts) {
         auto model = make_model();
         Trainer trainer(model, policies...);
-        trainer.fit(stream, {.steps = 3, .batch_size = 12, .threads = threads});
+        trainer.fit(stream, {.steps = 1, .batch_size = 20, .threads = threads});
         CHECK(trainer.engine().pool().threads() == threads);
-        values[threads] = small::values_of(model);
+        if (threads == 1)
+            one = small::values_of(model);
+        else
+            CHECK(small::values_of(model) == one);
     }
-    for (std::size_t threads = 2; threads <= 4; ++threads) CHECK(values[threads] == values[1]);
 }
 
 /// Large enough that products, sums and the update are cut into several tiles.
 TransformerConfig wide() {
     TransformerConfig config = small::config(0.1);
-    config.hidden_size = 48;
+    config.hidden_size = 32;
     config.num_heads = 4;
-    config.intermediate_size = 96;
+    config.intermediate_size = 64;
     config.vocab_size = 400;
     config.num_layers = 2;
     return config;
@@ -193,15 +196,15 @@ TEST_SUITE("unit") {
     TEST_CASE("the same run has the same bits on 1, 2, 3 and 4 threads") {
         const Stream together{{.name = "both", .tasks = {long_sentences(0, 1), long_sentences(1, 2)}},
                               {.name = "more", .tasks = {long_sentences(1, 3)}}};
-        check_threads(wide_bert, together);
-        check_threads(wide_bert, together, freeze::Prefix{.layers = 1}, sharing::Pcgrad{},
-                      forgetting::Both<forgetting::OnlineEwc, forgetting::AveragedGem>{{.fisher_samples = 4}, {}});
+        check_threads({1, 2, 3, 4}, wide_bert, together);
+        check_threads({1, 3}, wide_bert, together, freeze::Prefix{.layers = 1}, sharing::Pcgrad{},
+                      forgetting::Both<forgetting::OnlineEwc, forgetting::AveragedGem>{{.fisher_samples = 2}, {}});
         const auto gpt2 = [] {
             Model<Transformer<arch::Gpt2, F>, heads::CausalLanguageModel> model(wide(), 3);
             model.add_head({});
             return model;
         };
-        check_threads(gpt2, Stream{{.name = "text", .tasks = {long_sentences(0, 1)}}});
+        check_threads({1, 2}, gpt2, Stream{{.name = "text", .tasks = {long_sentences(0, 1)}}});
         const auto stitched = [] {
             Model<CrossStitch<Transformer<arch::Bert, F>>, heads::SequenceClassification<>> model(
                 CrossStitchConfig{.transformer = wide()}, 3);
@@ -209,7 +212,7 @@ TEST_SUITE("unit") {
             model.add_head({.num_labels = 3});
             return model;
         };
-        check_threads(stitched, together, sharing::CrossStitch{});
+        check_threads({1, 3}, stitched, together, sharing::CrossStitch{});
     }
 
     TEST_CASE("the same seed gives the same bits, another seed others") {
@@ -217,7 +220,7 @@ TEST_SUITE("unit") {
         for (const int run : {0, 1, 2}) {
             auto model = wide_bert();
             Trainer trainer(model);
-            trainer.fit(long_sentences(0, 1).train, {.steps = 3, .batch_size = 6, .seed = run < 2 ? 5u : 6u});
+            trainer.fit(long_sentences(0, 1).train, {.steps = 2, .batch_size = 6, .seed = run < 2 ? 5u : 6u});
             values[run] = small::values_of(model);
         }
         CHECK(values[0] == values[1]);
