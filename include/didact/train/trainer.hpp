@@ -16,8 +16,12 @@ namespace didact {
 
 /// Trains a model with policies: `Trainer trainer(model, freeze::Prefix{.layers = 4}, forgetting::OnlineEwc{})`. Any
 /// order; an absent family is None and costs nothing. The loop itself knows no policy by name.
-template <class Model, Policy... Policies>
+template <class Model, class... Policies>
 class Trainer {
+    static_assert((Policy<Policies> && ...),
+                  "didact: an argument of Trainer is no policy; a policy is a copyable struct "
+                  "with `static constexpr Family family`, see policy/policy.hpp");
+
   public:
     using B = typename Model::B;
     using S = typename Model::S;
