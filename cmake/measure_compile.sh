@@ -33,4 +33,6 @@ measure() {
 
 measure "umbrella, parsed" 2.5 -fsyntax-only "$work/umbrella.cpp"
 measure "ten lines, built at -O2" 15 -O2 -c tests/consumer/ten_lines.cpp -o "$work/ten_lines.o"
+# What reads JSON costs more; see didact/pretrained.hpp.
+measure "pretrained, at -O2" 40 -O2 -c tests/consumer/pretrained_lines.cpp -o "$work/pretrained.o"
 exit $status

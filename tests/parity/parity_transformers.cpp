@@ -146,9 +146,13 @@ void run(const Case& the_case, Model<Trunk, Heads...>& model, const std::filesys
     Json json{{"loss", pass(results, trainer.engine(), batch)}, {"missing", report.missing}, {"unused", report.unused}};
 
     Curve curve;
+    const std::size_t accumulation = io::field<std::size_t>(training, "accumulation", the_case.source());
+    require(accumulation > 0 && data.size() % accumulation == 0, the_case.source(), ": ", data.size(),
+            " samples are not ", accumulation, " batches of one size");
     trainer.fit(data,
                 {.steps = io::field<std::size_t>(training, "steps", the_case.source()),
-                 .batch_size = data.size(),
+                 .batch_size = data.size() / accumulation,
+                 .accumulation = accumulation,
                  .max_gradient_norm = number("max_gradient_norm"),
                  .threads = 2},
                 curve);

@@ -52,7 +52,7 @@ TOLERANCES = {
 }
 COLUMNS = list(TOLERANCES["float64"])
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
-TRAINING = {"steps": 10, "learning_rate": 1e-3, "warmup": 0.2, "weight_decay": 0.01, "max_gradient_norm": 1.0}
+TRAINING = {"steps": 10, "accumulation": 1, "learning_rate": 1e-3, "warmup": 0.2, "weight_decay": 0.01, "max_gradient_norm": 1.0}
 IGNORED = -100
 
 
@@ -450,6 +450,7 @@ def small_cases(draw):
         Regression("BERT regression, 3 outputs", bert(), draw, {"num_labels": 3}),
         Tokens("BERT tagging", bert(), draw, {"num_labels": 4}),
         Tokens("BERT tagging, smoothed, class weights", bert(), draw, {"num_labels": 4, **smoothed, **weighted}),
+        Tokens("BERT tagging, 3 micro-batches a step", bert(), draw, {"num_labels": 4}, training={"accumulation": 3}),
         Answers("BERT answers", bert(), draw),
         MaskedWords("BERT masked words", bert(), draw),
         MaskedWords("BERT masked words, gelu_new, smoothed", bert(**tanh), draw, smoothed),
@@ -519,6 +520,7 @@ def main():
     parser.add_argument("program", help="the built parity_transformers")
     parser.add_argument("--model", type=Path, help="folder of a pretrained BERT-type model")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch; more are slower for small models")
     parser.add_argument("--keep", type=Path, help="folder to work in that is not deleted; must not exist")
     arguments = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
@@ -527,6 +529,7 @@ def main():
 
     draw = np.random.default_rng(arguments.seed)
     torch.manual_seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = arguments.keep or Path(temporary)
         cases = small_cases(draw) + adapter_cases(draw)
