@@ -5,6 +5,7 @@
 
 #include "didact/backend/cpu.hpp"
 
+#include "didact/backend/cpu/square_root.hpp"
 #include "didact/core/parameter_store.hpp"
 
 namespace didact::backend_test {

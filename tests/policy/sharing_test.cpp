@@ -203,8 +203,25 @@ TEST_SUITE("property") {
     }
 
     TEST_CASE("a trainer under PCGrad combines the trunk's gradients and leaves the heads theirs") {
-        TwoTasks setting;
-        const Experience experience = two_tasks(6, 6);
+        // Two heads with the same weights that want opposite classes of the same samples: a conflict.
+        struct {
+            M model{small::mlp_config(), 3};
+        } setting;
+        setting.model.add_head({.name = "a", .num_labels = 2});
+        setting.model.add_head({.name = "b", .num_labels = 2});
+        const auto value = [&](const char* name) {
+            return setting.model.parameters().value(setting.model.parameters().find(name));
+        };
+        std::copy_n(value("classifier.weight").data, 14, value("heads.b.classifier.weight").data);
+        const Dataset data = small::vectors("a", 6, 5, 2, 1);
+        Dataset opposite("b");
+        for (std::size_t i = 0; i < data.size(); ++i) {
+            Sample sample = data.sample(i);
+            sample.labels[0] = 1 - sample.labels[0];
+            opposite.append(sample);
+        }
+        const Experience experience{.name = "both",
+                                    .tasks = {{.task = 0, .train = data}, {.task = 1, .train = opposite}}};
         Trainer trainer(setting.model, sharing::Pcgrad{}, optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
         const auto before = small::values_of(setting.model);
         auto& store = setting.model.parameters();
@@ -217,7 +234,7 @@ TEST_SUITE("property") {
                     shared[k].insert(shared[k].end(), g.begin() + std::ptrdiff_t(p.trainable_offset),
                                      g.begin() + std::ptrdiff_t(p.trainable_offset + p.size()));
         }
-        REQUIRE(dot_of(shared[0], shared[1]) < 0); // or nothing would be projected
+        REQUIRE(dot_of(shared[0], shared[1]) < 0);
         const double ab = dot_of(shared[0], shared[1]);
         const double factors[] = {1 - ab / dot_of(shared[0], shared[0]), 1 - ab / dot_of(shared[1], shared[1])};
         trainer.fit(Stream{experience}, small::one_step(12));

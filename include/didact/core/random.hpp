@@ -54,7 +54,7 @@ struct RandomKey {
     std::uint64_t experience = 0, epoch = 0, step = 0, sample = 0;
 
     constexpr std::uint64_t bits() const {
-        std::uint64_t h = mix_bits(seed);
+        std::uint64_t h = mix_bits(~seed); // the complement, or seed n and purpose n would cancel out
         for (const std::uint64_t part : {std::uint64_t(purpose), experience, epoch, step, sample})
             h = mix_bits(h ^ mix_bits(part));
         return h;

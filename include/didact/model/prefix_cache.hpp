@@ -10,7 +10,8 @@ namespace didact {
 
 /// The hidden states that a frozen prefix gives for each sample, so that it runs once a sample and not once an epoch.
 /// Each sample is computed by itself: its bits must not depend on what shared a batch with it, or a run that was
-/// stopped and resumed would go on with others. Samples beyond the capacity are computed each time.
+/// stopped and resumed would go on with others. Samples beyond the capacity are computed each time, and those of no
+/// data set (SampleId::dataset 0).
 template <Backend B>
 class PrefixCache {
   public:
@@ -38,14 +39,15 @@ class PrefixCache {
     /// Writes the states of the batch's sequence s to `out` (its tokens, hidden); false where they are not there.
     bool load(const Batch& batch, std::size_t s, View<S> out) const {
         const auto found = places_.find(batch.samples[s]);
-        if (found == places_.end()) return false;
+        if (found == places_.end() || blocks_[found->second].size() != out.size()) return false;
         std::memcpy(out.data, blocks_[found->second].data(), blocks_[found->second].size() * sizeof(S));
         return true;
     }
 
     void store(const Batch& batch, std::size_t s, View<const S> states) {
-        if (bytes_ + states.size() * sizeof(S) > capacity) return;
-        places_.emplace(batch.samples[s], blocks_.size());
+        const SampleId sample = batch.samples[s];
+        if (sample.dataset == 0 || bytes_ + states.size() * sizeof(S) > capacity) return;
+        if (!places_.emplace(sample, blocks_.size()).second) return;
         blocks_.emplace_back(states.data, states.data + states.size());
         bytes_ += states.size() * sizeof(S);
     }

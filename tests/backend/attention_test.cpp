@@ -1,0 +1,187 @@
+#include <doctest/doctest.h>
+
+#include "backend_setting.hpp"
+
+using namespace didact;
+using namespace didact::backend_test;
+
+namespace {
+
+constexpr std::size_t heads = 3, size = 5, hidden = heads * size;
+
+/// What attention reads and writes for one packing.
+template <class T>
+struct Packed {
+    Setting<T>& s;
+    AttentionShape shape;
+    View<T> q, k, v, out, dout, dq, dk, dv;
+    std::vector<T> log_sums;
+
+    Packed(Setting<T>& s, const std::vector<std::int32_t>& cu_seqlens, bool causal)
+        : s(s), shape{.cu_seqlens = cu_seqlens, .num_heads = heads, .causal = causal, .scale = 1 / std::sqrt(5.0)} {
+        const std::size_t tokens = std::size_t(cu_seqlens.back());
+        // Query, key and value lie in the columns of one matrix, as layers have them.
+        const View<T> qkv = s.matrix(tokens, 3 * hidden), dqkv = s.matrix(tokens, 3 * hidden);
+        q = qkv.middle_cols(0, hidden), k = qkv.middle_cols(hidden, hidden), v = qkv.middle_cols(2 * hidden, hidden);
+        dq = dqkv.middle_cols(0, hidden), dk = dqkv.middle_cols(hidden, hidden);
+        dv = dqkv.middle_cols(2 * hidden, hidden);
+        out = s.matrix(tokens, hidden), dout = s.matrix(tokens, hidden);
+        log_sums.resize(tokens * heads);
+    }
+    void run() {
+        attention_forward(s.context, shape, q, k, v, out, std::span<T>(log_sums));
+        attention_backward(s.context, shape, q, k, v, out, std::span<const T>(log_sums), dout, dq, dk, dv);
+    }
+};
+
+/// Attention over one sequence by its formula, and its gradients by the chain rule, in double.
+struct Naive {
+    std::vector<double> out, dq, dk, dv;
+
+    template <class T>
+    Naive(const Packed<T>& a, std::size_t begin, std::size_t length)
+        : out(length * hidden), dq(out.size()), dk(out.size()), dv(out.size()) {
+        for (std::size_t h = 0; h < heads; ++h)
+            for (std::size_t i = 0; i < length; ++i) {
+                const auto at = [&](View<T> x, std::size_t t, std::size_t d) {
+                    return double(x(begin + t, h * size + d));
+                };
+                const std::size_t keys = a.shape.causal ? i + 1 : length;
+                std::vector<double> p(keys), dp(keys, 0.0);
+                double sum = 0, mean = 0;
+                for (std::size_t j = 0; j < keys; ++j) {
+                    double score = 0;
+                    for (std::size_t d = 0; d < size; ++d) score += at(a.q, i, d) * at(a.k, j, d);
+                    sum += p[j] = std::exp(score * a.shape.scale);
+                }
+                for (std::size_t j = 0; j < keys; ++j) {
+                    p[j] /= sum;
+                    for (std::size_t d = 0; d < size; ++d) {
+                        const std::size_t column = h * size + d;
+                        out[i * hidden + column] += p[j] * at(a.v, j, d);
+                        dv[j * hidden + column] += p[j] * at(a.dout, i, d);
+                        dp[j] += at(a.v, j, d) * at(a.dout, i, d);
+                    }
+                    mean += p[j] * dp[j];
+                }
+                for (std::size_t j = 0; j < keys; ++j)
+                    for (std::size_t d = 0; d < size; ++d) {
+                        const double ds = p[j] * (dp[j] - mean) * a.shape.scale;
+                        dq[i * hidden + h * size + d] += ds * at(a.k, j, d);
+                        dk[j * hidden + h * size + d] += ds * at(a.q, i, d);
+                    }
+            }
+    }
+};
+
+template <class T>
+void check_naive(const std::vector<std::int32_t>& cu_seqlens, bool causal, double tolerance) {
+    Setting<T> s;
+    Packed<T> a(s, cu_seqlens, causal);
+    a.run();
+    for (std::size_t n = 0; n + 1 < cu_seqlens.size(); ++n) {
+        const std::size_t begin = std::size_t(cu_seqlens[n]), length = std::size_t(cu_seqlens[n + 1]) - begin;
+        const Naive naive(a, begin, length);
+        const auto check = [&](View<T> found, const std::vector<double>& expected) {
+            CHECK(difference(found.middle_rows(begin, length),
+                             [&](auto i, auto j) { return expected[i * hidden + j]; }) < tolerance);
+        };
+        check(a.out, naive.out), check(a.dq, naive.dq), check(a.dk, naive.dk), check(a.dv, naive.dv);
+    }
+}
+
+}
+
+TEST_SUITE("unit") {
+
+    TEST_CASE("packed attention and its gradients are the formula's, sequence by sequence and head by head") {
+        for (const bool causal : {false, true}) {
+            check_naive<double>({0, 1, 5, 12}, causal, 1e-12);
+            check_naive<float>({0, 1, 5, 12}, causal, 1e-5);
+            check_naive<double>({0, 2, 72}, causal, 1e-12); // two blocks of queries
+        }
+    }
+
+    TEST_CASE_TEMPLATE("packed attention has the bits of its sequences one by one", T, float, double) {
+        for (const bool causal : {false, true}) {
+            Setting<T> s;
+            const std::vector<std::int32_t> together{0, 1, 8, 21, 24};
+            Packed<T> all(s, together, causal);
+            all.run();
+            for (std::size_t n = 0; n + 1 < together.size(); ++n) {
+                const std::size_t begin = std::size_t(together[n]), length = std::size_t(together[n + 1]) - begin;
+                const std::vector<std::int32_t> alone{0, std::int32_t(length)};
+                Packed<T> one(s, alone, causal);
+                copy(s.context, all.q.middle_rows(begin, length), one.q);
+                copy(s.context, all.k.middle_rows(begin, length), one.k);
+                copy(s.context, all.v.middle_rows(begin, length), one.v);
+                copy(s.context, all.dout.middle_rows(begin, length), one.dout);
+                one.run();
+                CHECK(difference(one.out, all.out.middle_rows(begin, length)) == 0);
+                CHECK(difference(one.dq, all.dq.middle_rows(begin, length)) == 0);
+                CHECK(difference(one.dk, all.dk.middle_rows(begin, length)) == 0);
+                CHECK(difference(one.dv, all.dv.middle_rows(begin, length)) == 0);
+            }
+        }
+    }
+
+    TEST_CASE("causal attention does not see what comes later, not even its infinities") {
+        Setting<float> s;
+        const std::vector<std::int32_t> packing{0, 70};
+        Packed<float> a(s, packing, true);
+        a.run();
+        const View<float> before = s.copy_of(a.out);
+        for (std::size_t t = 40; t < 70; ++t)
+            for (std::size_t j = 0; j < hidden; ++j) a.k(t, j) = a.v(t, j) = 1e6f;
+        a.run();
+        CHECK(difference(a.out.middle_rows(0, 40), before.middle_rows(0, 40)) == 0);
+        CHECK(difference(a.out.middle_rows(40, 30), before.middle_rows(40, 30)) > 1);
+    }
+
+    TEST_CASE("attention's probabilities are dropped with their share, the same in backward as in forward") {
+        Setting<double> s;
+        const std::vector<std::int32_t> packing{0, 9, 20};
+        Packed<double> a(s, packing, false);
+        a.shape.dropout = 0.4;
+        a.shape.dropout_key = 3;
+        // With equal keys every probability is 1 / length, and with values of one the output counts what is kept.
+        for (std::size_t i = 0; i < a.k.rows; ++i)
+            for (std::size_t j = 0; j < hidden; ++j) a.k(i, j) = a.v(i, j) = 1;
+        double kept = 0, probabilities = 0;
+        for (std::uint64_t key = 0; key < 50; ++key) {
+            a.shape.dropout_key = key;
+            a.run();
+            for (std::size_t t = 0; t < 20; ++t)
+                for (std::size_t h = 0; h < heads; ++h) {
+                    const double length = t < 9 ? 9 : 11, count = a.out(t, h * size) * length * 0.6;
+                    REQUIRE(std::abs(count - std::round(count)) < 1e-9);
+                    kept += count, probabilities += length;
+                }
+        }
+        CHECK(std::abs(kept / probabilities - 0.6) < 4 * std::sqrt(0.24 / probabilities));
+        // dv sums the same dropped probabilities that made the outputs.
+        fill(s.context, 1.0, a.dout);
+        a.run();
+        double sum_out = 0, sum_dv = 0;
+        for (std::size_t t = 0; t < 20; ++t)
+            for (std::size_t j = 0; j < hidden; ++j) sum_out += a.out(t, j), sum_dv += a.dv(t, j);
+        CHECK(sum_dv == doctest::Approx(sum_out).epsilon(1e-12));
+    }
+
+    TEST_CASE("attention has the same bits for any number of threads") {
+        const std::vector<std::int32_t> packing{0, 3, 20, 21, 33};
+        std::vector<std::vector<float>> results;
+        for (const std::size_t threads : {1u, 2u, 4u}) {
+            Setting<float> s(threads);
+            Packed<float> a(s, packing, true);
+            a.shape.dropout = 0.2;
+            a.run();
+            results.emplace_back();
+            for (const View<float>& x : {a.out, a.dq, a.dk, a.dv})
+                for (std::size_t i = 0; i < x.rows; ++i)
+                    results.back().insert(results.back().end(), x.row(i), x.row(i) + x.cols);
+        }
+        CHECK(results[1] == results[0]);
+        CHECK(results[2] == results[0]);
+    }
+}
