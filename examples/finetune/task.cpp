@@ -4,9 +4,8 @@
 
 #include "didact/core/random.hpp"
 #include "didact/data/conll.hpp"
-#include "didact/data/encode.hpp"
+#include "didact/data/encode_table.hpp"
 #include "didact/data/squad.hpp"
-#include "didact/data/table.hpp"
 #include "didact/eval/span.hpp"
 
 namespace finetune {
@@ -38,25 +37,6 @@ void in_line(const std::string& path, std::size_t line, const Body& body) {
     }
 }
 
-Dataset encode_table(const Table& table, const Options& options, const text::WordPieceTokenizer& tokenizer,
-                     const LabelSet& labels, std::size_t& cut) {
-    const std::size_t first = table.column(options.text_column), label = table.column(options.label_column);
-    const bool pair = !options.second_text_column.empty();
-    const std::size_t second = pair ? table.column(options.second_text_column) : 0;
-    Dataset data(table.path);
-    for (std::size_t i = 0; i < table.rows.size(); ++i) {
-        const auto& row = table.rows[i];
-        in_line(table.path, table.line_of_row[i], [&] {
-            require(row[first].find_first_not_of(" \t\r\n") != std::string::npos, "the text is empty");
-            Sample sample = encode_text(tokenizer, row[first], pair ? row[second] : std::string(), options.max_length);
-            cut += sample.token_ids.size() == options.max_length;
-            sample.labels = {labels.id(row[label], table.path + ":" + std::to_string(table.line_of_row[i]))};
-            data.append(sample);
-        });
-    }
-    return data;
-}
-
 /// Weights that make every class count alike: rows / (classes · rows of the class), as scikit-learn's "balanced".
 std::vector<float> balanced_weights(const Dataset& train, std::size_t classes) {
     std::vector<double> counts(classes);
@@ -70,19 +50,19 @@ std::vector<float> balanced_weights(const Dataset& train, std::size_t classes) {
 Task read_classification(const Options& options, const text::WordPieceTokenizer& tokenizer) {
     Task task;
     const Table train = read_table(options.train), test = read_table(options.test);
-    std::vector<std::string> names;
-    for (const auto& row : train.rows) names.push_back(row[train.column(options.label_column)]);
-    task.labels = LabelSet::from(names);
-    require(task.labels.size() > 1, options.train, ": all rows have the label '", excerpt(names.at(0)), "'");
-    std::size_t cut = 0;
-    const Dataset all = encode_table(train, options, tokenizer, task.labels, cut);
+    const ClassificationColumns columns{options.text_column, options.label_column, options.second_text_column};
+    task.labels = labels_of(train, columns);
+    Truncated cut;
+    const auto encode = [&](const Table& table) {
+        return encode_classification(tokenizer, table, task.labels, options.max_length, columns, &cut);
+    };
+    const Dataset all = encode(train);
     task.train = all.subset(chosen_rows(all.size(), options));
-    if (!options.valid.empty())
-        task.valid = encode_table(read_table(options.valid), options, tokenizer, task.labels, cut);
-    task.test = encode_table(test, options, tokenizer, task.labels, cut);
+    if (!options.valid.empty()) task.valid = encode(read_table(options.valid));
+    task.test = encode(test);
     if (options.class_weights) task.class_weights = balanced_weights(task.train, task.labels.size());
-    if (cut > 0)
-        task.notes.push_back(std::to_string(cut) + " texts have " + std::to_string(options.max_length) +
+    if (cut.samples > 0)
+        task.notes.push_back(std::to_string(cut.samples) + " texts have " + std::to_string(options.max_length) +
                              " tokens or more and were cut there");
     task.metrics = [](const Evaluation& test) { return test.metrics; };
     return task;

@@ -28,7 +28,7 @@ TEST_SUITE("unit") {
                         const View<T> c = s.matrix(m, n, 2), before = s.copy_of(c), bias = s.matrix(1, n);
                         const T beyond = c.data[c.cols];
                         gemm(s.context, ta, a, tb, b, c, kind == 2, kind == 1 ? View<const T>(bias) : View<const T>());
-                        const auto expected = [&, m = m, k = k](std::size_t i, std::size_t j) {
+                        const auto expected = [&, k = k](std::size_t i, std::size_t j) {
                             double sum = kind == 2 ? double(before(i, j)) : kind == 1 ? double(bias(0, j)) : 0;
                             for (std::size_t l = 0; l < k; ++l)
                                 sum += double(ta == Transpose::no ? a(i, l) : a(l, i)) *
@@ -42,9 +42,11 @@ TEST_SUITE("unit") {
 
     TEST_CASE_TEMPLATE("a row of a product has the same bits whatever rows come with it, and however many", T, float,
                        double) {
-        for (const auto& [n, k] : std::vector<std::array<std::size_t, 2>>{{7, 9}, {20, 12}, {101, 40}, {300, 20}})
+        for (const std::array<std::size_t, 2>& shape :
+             {std::array<std::size_t, 2>{7, 9}, {20, 12}, {101, 40}, {300, 20}})
             for (const Transpose tb : both) {
                 Setting<T> s;
+                const std::size_t n = shape[0], k = shape[1];
                 const View<T> a = s.matrix(72, k), b = tb == Transpose::no ? s.matrix(k, n) : s.matrix(n, k);
                 const View<T> bias = s.matrix(1, n), all = s.matrix(72, n);
                 gemm(s.context, Transpose::no, a, tb, b, all, false, bias);

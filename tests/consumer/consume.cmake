@@ -16,3 +16,4 @@ run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${BUILD}/build -G ${GENERAT
     -DCMAKE_CXX_COMPILER=${COMPILER} "-DCMAKE_PREFIX_PATH=${PREFIX_PATH}" -DWAY=${WAY} -DDIDACT_SOURCE=${DIDACT_SOURCE})
 run(${CMAKE_COMMAND} --build ${BUILD}/build)
 run(${BUILD}/build/consumer)
+run(${BUILD}/build/ten_lines)

@@ -64,7 +64,7 @@ std::vector<double> brute_force_fisher(Engine<Model>& engine, const Dataset& dat
 TEST_SUITE("property") {
 
     TEST_CASE("reservoir: every position is kept with the same probability") {
-        constexpr std::size_t offered = 100, capacity = 20, runs = 3000;
+        constexpr std::size_t offered = 100, capacity = 20, runs = 1000;
         std::vector<double> kept(offered, 0);
         for (std::uint64_t seed = 0; seed < runs; ++seed) {
             forgetting::Reservoir reservoir(capacity);

@@ -272,13 +272,13 @@ TEST_SUITE("property") {
         model.add_head({.num_labels = 2});
         Trainer trainer(model, sharing::CrossStitch{}, optimizer::AdamW{.learning_rate = 1e-2});
         const Experience experience{.name = "both",
-                                    .tasks = {{.task = 0, .train = small::sentences("a", 24, 3, 1)},
-                                              {.task = 1, .train = small::sentences("b", 24, 2, 2)}}};
+                                    .tasks = {{.task = 0, .train = small::sentences("a", 12, 3, 1)},
+                                              {.task = 1, .train = small::sentences("b", 12, 2, 2)}}};
         struct {
             std::vector<double> losses;
             void step(const report::StepReport& report) { losses.push_back(report.loss); }
         } seen;
-        trainer.fit(Stream{experience}, {.epochs = 12, .batch_size = 16, .threads = 2}, seen);
+        trainer.fit(Stream{experience}, {.epochs = 12, .batch_size = 12, .threads = 2}, seen);
         for (std::size_t l = 0; l < 3; ++l) {
             const View<float> alpha = model.parameters().value(model.trunk().stitch(l));
             double moved = 0;

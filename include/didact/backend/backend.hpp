@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,26 @@ class ParameterStore;
 
 /// How a matrix enters a product.
 enum class Transpose { no, yes };
+
+/// gelu: x Φ(x) (Hendrycks and Gimpel 2016, arXiv 1606.08415); gelu_tanh: its tanh form ("gelu_new" in Transformers).
+enum class Activation { gelu, gelu_tanh, relu, tanh };
+
+/// What attention over packed sequences needs to know. Sequence s covers rows [cu_seqlens[s], cu_seqlens[s + 1]).
+struct AttentionShape {
+    std::span<const std::int32_t> cu_seqlens;
+    std::size_t num_heads = 1;
+    bool causal = false;
+    double scale = 1;   ///< of the scores, 1/√head_size as a rule
+    double dropout = 0; ///< of the probabilities
+    std::uint64_t dropout_key = 0;
+
+    std::size_t sequences() const { return cu_seqlens.empty() ? 0 : cu_seqlens.size() - 1; }
+    std::size_t longest() const {
+        std::int32_t longest = 0;
+        for (std::size_t s = 0; s < sequences(); ++s) longest = std::max(longest, cu_seqlens[s + 1] - cu_seqlens[s]);
+        return std::size_t(longest);
+    }
+};
 
 /// What every layer call gets: the parameters, the threads, the step's memory and how to behave.
 template <Backend B>

@@ -1,17 +1,6 @@
 #pragma once
-#include "didact/backend/backend.hpp"
 
-namespace didact {
-
-/// The CPU backend: `Cpu<float>` to train, `Cpu<double>` to check gradients.
-template <std::floating_point T>
-struct Cpu {
-    using Scalar = T;
-    using Accumulator = double;
-    static constexpr const char* name = sizeof(T) == 4 ? "cpu-float32" : "cpu-float64";
-};
-
-}
+/// The CPU backend with all its operations.
 
 #include "didact/backend/cpu/activation.hpp"
 #include "didact/backend/cpu/attention.hpp"
@@ -23,3 +12,4 @@ struct Cpu {
 #include "didact/backend/cpu/layer_norm.hpp"
 #include "didact/backend/cpu/pointwise_loss.hpp"
 #include "didact/backend/cpu/reduce.hpp"
+#include "didact/backend/cpu/tag.hpp"

@@ -11,6 +11,7 @@
 #include "didact/io/safetensors_writer.hpp"
 #include "didact/io/tensor_names.hpp"
 #include "didact/model/model.hpp"
+#include "didact/model/transformer.hpp"
 
 namespace didact::io {
 

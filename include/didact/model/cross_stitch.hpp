@@ -59,8 +59,8 @@ class CrossStitch {
     ParameterId token_embedding() const { return columns_[0].token_embedding(); }
 
     std::size_t stage_of(const std::string& name) const {
-        const std::string stitch = "cross_stitch.";
-        return name.starts_with(stitch) ? 1 + std::size_t(std::stoul(name.substr(stitch.size())))
+        constexpr std::string_view stitch = "cross_stitch.";
+        return name.starts_with(stitch) ? 1 + leading_number(std::string_view(name).substr(stitch.size()))
                                         : columns_[0].stage_of(name);
     }
     std::size_t first_trainable_stage(const ParameterStore<B>& store) const {

@@ -1,6 +1,7 @@
 #pragma once
 #include <vector>
 
+#include "didact/core/leading_number.hpp"
 #include "didact/data/batch.hpp"
 #include "didact/model/first_trainable_stage.hpp"
 #include "didact/nn/linear.hpp"
@@ -45,7 +46,7 @@ class Mlp {
     /// Stage 0 is the input, which has no parameters; stage i is layer i − 1.
     std::size_t stages() const { return layers_.size() + 1; }
     std::size_t num_layers() const { return layers_.size(); }
-    std::size_t stage_of(const std::string& name) const { return 1 + std::size_t(std::stoul(name.substr(7))); }
+    std::size_t stage_of(const std::string& name) const { return 1 + leading_number(std::string_view(name).substr(7)); }
 
     std::size_t first_trainable_stage(const ParameterStore<B>& store) const {
         return first_trainable_.of(*this, store);

@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "didact/core/leading_number.hpp"
 #include "didact/data/batch.hpp"
 #include "didact/model/arch/arch.hpp"
 #include "didact/model/first_trainable_stage.hpp"
@@ -79,7 +80,12 @@ class Transformer {
             block.feed_forward_norm = norm(Role::feed_forward_norm, layer);
             block.dropout.p = config.hidden_dropout;
         }
-        if constexpr (A::final_norm) final_norm_ = norm(Role::final_norm, 0);
+        if constexpr (A::final_norm) {
+            final_norm_ = norm(Role::final_norm, 0);
+            final_norm_name_ = A::tensor_name(Role::final_norm, 0);
+        }
+        blocks_name_ = A::tensor_name(Role::attention_output, 0);
+        blocks_name_.resize(blocks_name_.find("0."));
     }
 
     const TransformerConfig& config() const { return config_; }
@@ -92,12 +98,9 @@ class Transformer {
 
     /// The stage that a trunk parameter of this name belongs to.
     std::size_t stage_of(const std::string& name) const {
-        const std::string first = A::tensor_name(arch::Role::attention_output, 0);
-        const std::string start = first.substr(0, first.find("0."));
-        if (const std::size_t at = name.find(start); at != std::string::npos)
-            return 1 + std::size_t(std::stoul(name.substr(at + start.size())));
-        const std::string last = A::final_norm ? A::tensor_name(arch::Role::final_norm, 0) : std::string();
-        return !last.empty() && name.find(last) != std::string::npos ? stages() : 0;
+        if (const std::size_t at = name.find(blocks_name_); at != std::string::npos)
+            return 1 + leading_number(std::string_view(name).substr(at + blocks_name_.size()));
+        return !final_norm_name_.empty() && name.find(final_norm_name_) != std::string::npos ? stages() : 0;
     }
 
     /// The lowest stage with a parameter that trains, or stages() + 1 where none does. Backward ends there.
@@ -257,6 +260,7 @@ class Transformer {
     nn::LayerNorm<B> embedding_norm_, final_norm_;
     std::vector<Block> blocks_;
     FirstTrainableStage first_trainable_;
+    std::string blocks_name_, final_norm_name_; ///< what the names of their tensors have before the block's number
 };
 
 }

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "didact/core/gram_matrix.hpp"
+#include "didact/core/parameter_store.hpp"
 #include "didact/data/stream.hpp"
 #include "didact/policy/policy.hpp"
 #include "didact/train/archive.hpp"

@@ -14,7 +14,7 @@ namespace didact::text {
 
 namespace tokenizer_files {
 
-using OrderedJson = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 /// Puts `content` in the place of a file, so that a reader sees the old or the new content.
 inline void write(const std::filesystem::path& path, std::string_view content) {
@@ -31,16 +31,16 @@ inline void write(const std::filesystem::path& path, std::string_view content) {
     require(!error, path.string(), ": cannot be replaced: ", error.message());
 }
 
-inline OrderedJson to_json(const AddedToken& token) {
+inline Json to_json(const AddedToken& token) {
     return {{"content", token.content}, {"single_word", token.single_word}, {"lstrip", token.lstrip},
             {"rstrip", token.rstrip},   {"normalized", token.normalized},   {"special", token.special}};
 }
 
-inline OrderedJson to_json(const Template& around, const WordPieceTokenizer& tokenizer) {
-    OrderedJson parts = OrderedJson::array();
+inline Json to_json(const Template& around, const WordPieceTokenizer& tokenizer) {
+    Json parts = Json::array();
     for (const TemplatePart& part : around.parts) {
         const bool adds = part.kind == TemplatePart::Kind::added;
-        OrderedJson content;
+        Json content;
         content["id"] = adds                                     ? tokenizer.token_of(part.id)
                         : part.kind == TemplatePart::Kind::first ? std::string("A")
                                                                  : std::string("B");
@@ -50,9 +50,9 @@ inline OrderedJson to_json(const Template& around, const WordPieceTokenizer& tok
     return parts;
 }
 
-inline OrderedJson post_processor_json(const WordPieceTokenizer& tokenizer) {
+inline Json post_processor_json(const WordPieceTokenizer& tokenizer) {
     const WordPieceOptions& options = tokenizer.options();
-    OrderedJson special_tokens = OrderedJson::object();
+    Json special_tokens = Json::object();
     for (const Template* around : {&*options.single, &*options.pair})
         for (const TemplatePart& part : around->parts)
             if (part.kind == TemplatePart::Kind::added) {
@@ -65,22 +65,21 @@ inline OrderedJson post_processor_json(const WordPieceTokenizer& tokenizer) {
             {"special_tokens", std::move(special_tokens)}};
 }
 
-inline OrderedJson tokenizer_json(const WordPieceTokenizer& tokenizer) {
+inline Json tokenizer_json(const WordPieceTokenizer& tokenizer) {
     const WordPieceOptions& options = tokenizer.options();
-    OrderedJson added = OrderedJson::array();
+    Json added = Json::array();
     for (const AddedToken& token : *options.added_tokens) {
-        OrderedJson entry = {{"id", token.id}};
+        Json entry = {{"id", token.id}};
         entry.update(to_json(token));
         added.push_back(std::move(entry));
     }
-    OrderedJson vocabulary = OrderedJson::object();
+    Json vocabulary = Json::object();
     std::int32_t id = 0;
     for (const std::string& token : tokenizer.vocabulary()) {
-        // An ordered_json looks for a key in all keys before it; the keys are known to differ.
-        if (!token.empty()) vocabulary.get_ref<OrderedJson::object_t&>().push_back({token, id});
+        if (!token.empty()) vocabulary[token] = id;
         ++id;
     }
-    OrderedJson normalizer = {{"type", "BertNormalizer"},
+    Json normalizer = {{"type", "BertNormalizer"},
                               {"clean_text", options.normalizer.clean_text},
                               {"handle_chinese_chars", options.normalizer.handle_chinese_chars},
                               {"strip_accents", nullptr},
@@ -130,7 +129,7 @@ inline void save_tokenizer(const std::filesystem::path& folder, const WordPieceT
     std::string lines;
     for (const std::string& token : tokenizer.vocabulary()) (lines += token) += '\n';
 
-    OrderedJson names = OrderedJson::object();
+    Json names = Json::object();
     for (const auto& [key, token] : {std::pair{"unk_token", &options.unk_token},
                                      {"cls_token", &options.cls_token},
                                      {"sep_token", &options.sep_token},
@@ -138,7 +137,7 @@ inline void save_tokenizer(const std::filesystem::path& folder, const WordPieceT
                                      {"mask_token", &options.mask_token}})
         if (tokenizer.id_of(*token)) names[key] = *token;
 
-    OrderedJson config = {{"tokenizer_class", is_plain_bert(tokenizer) ? "BertTokenizer" : "PreTrainedTokenizerFast"},
+    Json config = {{"tokenizer_class", is_plain_bert(tokenizer) ? "BertTokenizer" : "PreTrainedTokenizerFast"},
                           {"do_lower_case", options.normalizer.lowercase},
                           {"strip_accents", nullptr},
                           {"tokenize_chinese_chars", options.normalizer.handle_chinese_chars},
@@ -146,7 +145,7 @@ inline void save_tokenizer(const std::filesystem::path& folder, const WordPieceT
     if (options.normalizer.strip_accents) config["strip_accents"] = *options.normalizer.strip_accents;
     if (options.model_max_length > 0) config["model_max_length"] = options.model_max_length;
     config.update(names);
-    OrderedJson decoder = OrderedJson::object();
+    Json decoder = Json::object();
     for (const AddedToken& token : *options.added_tokens) decoder[std::to_string(token.id)] = to_json(token);
     config["added_tokens_decoder"] = std::move(decoder);
 

@@ -86,7 +86,8 @@ void load_checkpoint(TrainerType& trainer, const std::filesystem::path& path) {
     std::string model;
     archive("model", model);
     const std::string here = trainer.engine().parameters().description();
-    require(model == here, source, ": the checkpoint is of another model: ", checkpoint_file::first_difference(model, here));
+    require(model == here, source,
+            ": the checkpoint is of another model: ", checkpoint_file::first_difference(model, here));
     trainer.serialize(archive);
     archive.finish();
 }

@@ -88,15 +88,17 @@ class PolicySet {
     /// Lets the freeze policy say what trains, and carries over what lies in arrays of trainable size.
     void plan(Model& model, const Moment& moment) {
         if constexpr (hooks::Plan<FreezeState, Model>) freeze.plan(model, moment);
-        const TrainableLayout before = model.parameters().plan();
-        layout_changed(before, model.parameters().layout());
+        model.parameters().plan();
+        layout_changed(model.parameters().layout());
     }
-    void layout_changed(const TrainableLayout& before, const TrainableLayout& after) {
-        optimizer.layout_changed(before, after);
+    /// The states' arrays are laid out as the last call said, whoever else planned the model since.
+    void layout_changed(const TrainableLayout& after) {
+        optimizer.layout_changed(layout_, after);
         for_each([&](auto& state) {
             if constexpr (hooks::LayoutChanged<std::remove_reference_t<decltype(state)>>)
-                state.layout_changed(before, after);
+                state.layout_changed(layout_, after);
         });
+        layout_ = after;
     }
 
     void serialize(Archive& archive) {
@@ -105,6 +107,9 @@ class PolicySet {
             if constexpr (hooks::Serialize<std::remove_reference_t<decltype(state)>>) archive("state", state);
         });
     }
+
+  private:
+    TrainableLayout layout_;
 };
 
 }

@@ -91,8 +91,8 @@ class Trainer {
         archive("multiples", std::span<float>(multiples));
         if (archive.reading()) {
             for (ParameterId id = 0; id < store.count(); ++id) store.set_trainable(id, trainable[id], multiples[id]);
-            const TrainableLayout before = store.plan();
-            policies_.layout_changed(before, store.layout());
+            store.plan();
+            policies_.layout_changed(store.layout());
             engine_->prefix_cache().clear();
             restored_ = true;
         }
@@ -146,6 +146,7 @@ class Trainer {
             cursor_ = {};
             best_ = {};
             sampler_ = {};
+            engine_->prefix_cache().clear();
             result_ = {};
             result_.matrix.assign((stream.size() + 1) * stream.size(), std::numeric_limits<double>::quiet_NaN());
         }

@@ -1,12 +1,9 @@
 #pragma once
-#include "didact/backend/cpu.hpp"
 #include "didact/backend/cpu/elementwise.hpp"
 #include "didact/backend/cpu/math.hpp"
+#include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
-
-/// gelu: x Φ(x) (Hendrycks and Gimpel 2016, arXiv 1606.08415); gelu_tanh: its tanh form ("gelu_new" in Transformers).
-enum class Activation { gelu, gelu_tanh, relu, tanh };
 
 namespace cpu {
 

@@ -1,8 +1,8 @@
 #pragma once
 #include <cstdint>
 
-#include "didact/backend/cpu.hpp"
 #include "didact/backend/cpu/elementwise.hpp"
+#include "didact/backend/cpu/tag.hpp"
 #include "didact/core/random.hpp"
 
 namespace didact {

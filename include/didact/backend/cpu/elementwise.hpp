@@ -1,23 +1,9 @@
 #pragma once
 #include <algorithm>
 
-#include "didact/backend/cpu.hpp"
+#include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
-
-namespace cpu {
-
-/// Calls body(row) for every row in [0, rows), in tiles of about 16,384 elements.
-template <class T, class Body>
-void for_each_row(Context<Cpu<T>>& context, std::size_t rows, std::size_t cols, const Body& body) {
-    const std::size_t width = std::max<std::size_t>(1, 16384 / std::max<std::size_t>(cols, 1));
-    context.pool.for_each_tile(tile_count(rows, width), [&](std::size_t tile) {
-        const TileRange range = tile_range(tile, width, rows);
-        for (std::size_t row = range.begin; row < range.end; ++row) body(row);
-    });
-}
-
-}
 
 /// out = a + b, all (rows, cols); out may be a or b.
 template <class T>

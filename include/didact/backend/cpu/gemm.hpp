@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "didact/backend/cpu.hpp"
+#include "didact/backend/cpu/tag.hpp"
 #include "didact/core/error.hpp"
 
 namespace didact {

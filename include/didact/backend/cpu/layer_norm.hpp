@@ -3,9 +3,9 @@
 #include <cmath>
 #include <span>
 
-#include "didact/backend/cpu.hpp"
 #include "didact/backend/cpu/elementwise.hpp"
 #include "didact/backend/cpu/math.hpp"
+#include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
 

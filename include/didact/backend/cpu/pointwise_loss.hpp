@@ -2,8 +2,8 @@
 #include <cmath>
 #include <span>
 
-#include "didact/backend/cpu.hpp"
 #include "didact/backend/cpu/elementwise.hpp"
+#include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
 

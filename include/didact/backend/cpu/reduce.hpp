@@ -2,7 +2,7 @@
 #include <array>
 #include <span>
 
-#include "didact/backend/cpu.hpp"
+#include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "didact/policy/forgetting/reservoir.hpp"
+#include "didact/policy/policy.hpp"
 #include "didact/train/engine.hpp"
 
 namespace didact::forgetting {

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "didact/policy/freeze/prefix.hpp"
+#include "didact/policy/policy.hpp"
 
 namespace didact::freeze {
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "didact/policy/freeze/prefix.hpp"
+#include "didact/policy/policy.hpp"
 #include "didact/train/archive.hpp"
 
 namespace didact::freeze {

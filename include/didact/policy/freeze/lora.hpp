@@ -5,6 +5,7 @@
 
 #include "didact/model/adapters/lora.hpp"
 #include "didact/policy/freeze/prefix.hpp"
+#include "didact/policy/policy.hpp"
 
 namespace didact::freeze {
 

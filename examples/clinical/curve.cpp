@@ -1,0 +1,17 @@
+#include "study.hpp"
+
+namespace clinical {
+
+/// Does masked language modelling on the domain's text pay, and at how many labels?
+void run_curve(Study& study) {
+    const auto plain = strategy("plain", 1);
+    auto adapted = strategy("after domain-adaptive MLM", 1);
+    adapted.start = &study.adapted;
+    for (const std::size_t labels : study.budget.curve) {
+        const Setting setting = diagnosis_setting(study, "curve", labels, plain.name);
+        run(study, setting, plain);
+        run(study, setting, adapted);
+    }
+}
+
+}

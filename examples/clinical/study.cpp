@@ -1,0 +1,58 @@
+#include "study.hpp"
+
+#include <fstream>
+
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
+namespace clinical {
+
+using namespace didact;
+
+void reset_peak_memory() {
+#if defined(__GLIBC__)
+    malloc_trim(0); // what earlier runs have freed goes back first
+#endif
+    std::ofstream("/proc/self/clear_refs") << "5\n"; // see proc(5); where this cannot be, the peak is the process's
+}
+
+void record(Study& study, const Setting& setting, const std::string& strategy, const std::string& policies,
+            const Outcome& outcome) {
+    Row row{.experiment = setting.experiment,
+            .setting = setting.name,
+            .strategy = strategy,
+            .policies = policies,
+            .baseline = setting.baseline,
+            .metric = {}};
+    RunResult run = outcome.run;
+    const auto say = [&] {
+        std::cerr << "clinical: " << row.experiment << " / " << row.setting << " / " << row.strategy << ", seed "
+                  << run.seed << ": " << row.metric << ' ' << report::fixed(run.value, 3) << " ("
+                  << report::fixed(run.seconds, 1) << " s)" << std::endl;
+    };
+    if (setting.average) {
+        const eval::ResultMatrix matrix(outcome.matrix);
+        row.metric = "average accuracy";
+        run.value = eval::AverageAccuracy::of(matrix);
+        if (matrix.experiences() > 1) {
+            run.forgetting = eval::Forgetting::of(matrix);
+            run.matrix = outcome.matrix;
+        }
+        study.results.add(row, run);
+        say();
+        return;
+    }
+    for (std::size_t k = 0; k < outcome.tests.size(); ++k) {
+        const Evaluation& test = outcome.tests[k];
+        row.metric = test.primary_name == "entity_f1" ? "entity F1" : test.primary_name;
+        run.value = test.primary;
+        run.classes.clear();
+        if (!setting.heads[k]->tagging)
+            run.classes = eval::class_scores(test.predicted, test.gold, setting.heads[k]->labels.size());
+        study.results.add(row, run);
+        say();
+    }
+}
+
+}

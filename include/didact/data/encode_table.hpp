@@ -1,0 +1,53 @@
+#pragma once
+#include <string>
+
+#include "didact/data/encode.hpp"
+#include "didact/data/label_set.hpp"
+#include "didact/data/table.hpp"
+
+namespace didact {
+
+/// Where in a table the texts and their classes stand.
+struct ClassificationColumns {
+    std::string text = "text", label = "label";
+    std::string second_text = {}; ///< of a pair of texts; none where empty
+};
+
+/// The different classes of a table, sorted. Throws Error where there is only one.
+inline LabelSet labels_of(const Table& table, const ClassificationColumns& columns = {}) {
+    const std::size_t label = table.column(columns.label);
+    std::vector<std::string> names;
+    for (const auto& row : table.rows) names.push_back(row[label]);
+    LabelSet labels = LabelSet::from(std::move(names));
+    require(labels.size() > 1, table.path, ": a classification needs two labels or more, there is only '",
+            labels.size() ? excerpt(labels.name(0)) : std::string(), "'");
+    return labels;
+}
+
+/// One sample a row: the text, cut to `max_length` tokens, and the number of its class. Throws Error that names the
+/// line where a text is empty or not UTF-8, or where a class is none of `labels`.
+inline Dataset encode_classification(const text::WordPieceTokenizer& tokenizer, const Table& table,
+                                     const LabelSet& labels, std::size_t max_length = 128,
+                                     const ClassificationColumns& columns = {}, Truncated* truncated = nullptr) {
+    const std::size_t first = table.column(columns.text), label = table.column(columns.label);
+    const bool pair = !columns.second_text.empty();
+    const std::size_t second = pair ? table.column(columns.second_text) : 0;
+    Dataset data(table.path);
+    for (std::size_t i = 0; i < table.rows.size(); ++i) {
+        const auto& row = table.rows[i];
+        const std::string where = table.path + ":" + std::to_string(table.line_of_row[i]);
+        require(row[first].find_first_not_of(" \t\r\n") != std::string::npos, where, ": the text is empty");
+        Sample sample;
+        try {
+            sample = encode_text(tokenizer, row[first], pair ? row[second] : std::string(), max_length);
+        } catch (const Error& error) {
+            fail(where, ": ", error.what());
+        }
+        if (truncated) truncated->samples += sample.token_ids.size() >= max_length;
+        sample.labels = {labels.id(row[label], where)};
+        data.append(sample);
+    }
+    return data;
+}
+
+}

@@ -1,0 +1,274 @@
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "../model/small_models.hpp"
+
+using namespace didact;
+
+namespace {
+
+using F = Cpu<float>;
+
+struct Setting {
+    small::MlpModel<F> model{small::mlp_config(), 3};
+    Dataset train = small::vectors("train", 12, 5, 3, 1), validation = small::vectors("validation", 40, 5, 3, 2);
+    Setting() { model.add_head({.num_labels = 3}); }
+};
+
+/// Keeps the values and the metric of each epoch.
+struct Epochs {
+    small::MlpModel<F>& model;
+    std::vector<double> metrics = {};
+    std::vector<AlignedVector<float>> values = {};
+    void epoch(const report::EpochReport& report) {
+        metrics.push_back(report.metrics.at(1).second);
+        values.push_back(small::values_of(model));
+    }
+};
+
+/// Writes down every call.
+struct Everything {
+    std::string seen = {};
+    void step(const report::StepReport& report) { seen += "s" + std::to_string(report.step) + " "; }
+    void epoch(const report::EpochReport& report) { seen += "e" + std::to_string(report.epoch) + " "; }
+    void checkpoint(auto& trainer) { seen += "c" + std::to_string(trainer.moment().epoch) + " "; }
+    void finish() { seen += "f"; }
+};
+
+std::size_t best_of(const std::vector<double>& metrics) {
+    return std::size_t(std::max_element(metrics.begin(), metrics.end()) - metrics.begin());
+}
+
+template <class MakeModel, class... Policies>
+void check_threads(const std::vector<std::size_t>& counts, const MakeModel& make_model, const Stream& stream,
+                   const Policies&... policies) {
+    AlignedVector<float> one;
+    for (const std::size_t threads : counts) {
+        auto model = make_model();
+        Trainer trainer(model, policies...);
+        trainer.fit(stream, {.steps = 1, .batch_size = 20, .threads = threads});
+        CHECK(trainer.engine().pool().threads() == threads);
+        if (threads == 1)
+            one = small::values_of(model);
+        else
+            CHECK(small::values_of(model) == one);
+    }
+}
+
+/// Large enough that products, sums and the update are cut into several tiles.
+TransformerConfig wide() {
+    TransformerConfig config = small::config(0.1);
+    config.hidden_size = 32;
+    config.num_heads = 4;
+    config.intermediate_size = 64;
+    config.vocab_size = 400;
+    config.num_layers = 2;
+    return config;
+}
+
+auto wide_bert() {
+    small::BertModel<F> model(wide(), 3);
+    model.add_head({.num_labels = 3});
+    model.add_head({.num_labels = 3});
+    return model;
+}
+
+TaskData long_sentences(std::size_t task, std::uint64_t seed) {
+    return {.task = task, .train = small::sentences("train", 24, 3, seed, 16, 400)};
+}
+
+}
+
+TEST_SUITE("unit") {
+
+    TEST_CASE("a run ends with the values of its best epoch by validation") {
+        Setting s;
+        Epochs epochs{s.model};
+        Trainer trainer(s.model, optimizer::Sgd{.learning_rate = 2}, schedule::Constant{});
+        const TrainingResult result =
+            trainer.fit(s.train, s.validation, {.epochs = 12, .batch_size = 4, .threads = 1}, epochs);
+        REQUIRE(epochs.metrics.size() == 12);
+        CHECK(result.validation == epochs.metrics);
+        const std::size_t best = best_of(epochs.metrics); // the first of equals
+        CHECK(best < 11);
+        CHECK(small::values_of(s.model) == epochs.values[best]);
+        CHECK(evaluate(trainer.engine(), s.validation, 0).primary == epochs.metrics[best]);
+    }
+
+    TEST_CASE("without restore_best a run ends with its last values") {
+        Setting s;
+        Epochs epochs{s.model};
+        Trainer trainer(s.model, optimizer::Sgd{.learning_rate = 2}, schedule::Constant{});
+        trainer.fit(s.train, s.validation, {.epochs = 12, .batch_size = 4, .threads = 1, .restore_best = false},
+                    epochs);
+        REQUIRE(best_of(epochs.metrics) < 11);
+        CHECK(small::values_of(s.model) == epochs.values[11]);
+    }
+
+    TEST_CASE("early stopping waits `patience` epochs without a better metric, and restores the best values") {
+        for (const std::size_t patience : {1u, 2u, 4u}) {
+            Setting s;
+            Epochs epochs{s.model};
+            Trainer trainer(s.model, optimizer::Sgd{.learning_rate = 2}, schedule::Constant{});
+            const TrainingResult result = trainer.fit(
+                s.train, s.validation, {.epochs = 60, .batch_size = 4, .threads = 1, .patience = patience}, epochs);
+            CHECK(result.finished);
+            const std::size_t best = best_of(epochs.metrics);
+            std::size_t without = 0, longest = 0;
+            double highest = -1;
+            for (const double metric : epochs.metrics) {
+                without = metric > highest ? 0 : without + 1;
+                highest = std::max(highest, metric);
+                longest = std::max(longest, without);
+            }
+            REQUIRE(epochs.metrics.size() < 60);
+            CHECK(without == patience);
+            CHECK(longest == patience);
+            CHECK(small::values_of(s.model) == epochs.values[best]);
+        }
+    }
+
+    TEST_CASE("an experience after one that stopped early trains to its own end") {
+        Setting s;
+        std::size_t steps[2] = {0, 0};
+        struct {
+            std::size_t* steps;
+            void step(const report::StepReport& report) { ++steps[report.experience]; }
+        } count{steps};
+        Trainer trainer(s.model, optimizer::Sgd{.learning_rate = 2}, schedule::Constant{});
+        trainer.fit(Stream{{.name = "stops", .tasks = {{.train = s.train, .validation = s.validation}}},
+                           {.name = "goes on", .tasks = {{.train = s.train}}}},
+                    {.epochs = 30, .batch_size = 4, .threads = 1, .patience = 1}, count);
+        CHECK(steps[0] < 90);
+        CHECK(steps[1] == 90);
+    }
+
+    TEST_CASE("every run evaluates each experience's test data after each experience: the matrix R") {
+        Setting s;
+        const Dataset tests[] = {small::vectors("t0", 30, 5, 3, 8), small::vectors("t1", 30, 5, 3, 9, 4)};
+        const Stream stream{
+            {.name = "0", .tasks = {{.train = s.train, .test = tests[0]}}},
+            {.name = "1", .tasks = {{.train = small::vectors("train", 12, 5, 3, 3, 4), .test = tests[1]}}}};
+        for (const bool before : {false, true}) {
+            Setting fresh;
+            Trainer trainer(fresh.model, optimizer::Sgd{.learning_rate = 0.5});
+            double untrained[2];
+            for (std::size_t j = 0; j < 2; ++j) untrained[j] = evaluate(trainer.engine(), tests[j], 0).primary;
+            const TrainingResult result =
+                trainer.fit(stream, {.epochs = 4, .batch_size = 4, .threads = 1, .evaluate_before = before});
+            REQUIRE(result.matrix.size() == 6);
+            for (std::size_t j = 0; j < 2; ++j) {
+                CHECK((before ? result.matrix[j] == untrained[j] : std::isnan(result.matrix[j])));
+                CHECK(std::isfinite(result.matrix[2 + j]));
+                CHECK(result.matrix[4 + j] == evaluate(trainer.engine(), tests[j], 0).primary);
+            }
+        }
+    }
+
+    TEST_CASE("callbacks see steps and epochs in order, checkpoints after their epoch, and the finish once") {
+        Setting s;
+        Everything all;
+        struct {
+            int steps = 0;
+            void step(const report::StepReport&) { ++steps; }
+        } some;
+        Trainer trainer(s.model);
+        trainer.fit(s.train, s.validation, {.epochs = 2, .batch_size = 6, .threads = 1}, all, some);
+        CHECK(all.seen == "s1 c0 s2 e0 c1 s3 c1 s4 e1 c2 f");
+        CHECK(some.steps == 4);
+    }
+
+    TEST_CASE("a fraction of an epoch and a number of steps both set the length of an experience") {
+        Setting s;
+        for (const auto& [options, expected] : std::vector<std::pair<TrainingOptions, std::size_t>>{
+                 {{.epochs = 0.5, .batch_size = 2, .threads = 1}, 3},
+                 {{.epochs = 1.4, .batch_size = 4, .threads = 1}, 5},
+                 {{.epochs = 2, .batch_size = 5, .threads = 1}, 6},
+                 {{.steps = 7, .batch_size = 4, .threads = 1}, 7},
+                 {{.epochs = 1, .batch_size = 100, .threads = 1}, 1}}) {
+            Trainer trainer(s.model);
+            trainer.fit(s.train, options);
+            CHECK(trainer.moment().step_of_run == expected);
+        }
+    }
+
+    TEST_CASE("the same run has the same bits on 1, 2, 3 and 4 threads") {
+        const Stream together{{.name = "both", .tasks = {long_sentences(0, 1), long_sentences(1, 2)}},
+                              {.name = "more", .tasks = {long_sentences(1, 3)}}};
+        check_threads({1, 2, 3, 4}, wide_bert, together);
+        check_threads({1, 3}, wide_bert, together, freeze::Prefix{.layers = 1}, sharing::Pcgrad{},
+                      forgetting::Both<forgetting::OnlineEwc, forgetting::AveragedGem>{{.fisher_samples = 2}, {}});
+        const auto gpt2 = [] {
+            Model<Transformer<arch::Gpt2, F>, heads::CausalLanguageModel> model(wide(), 3);
+            model.add_head({});
+            return model;
+        };
+        check_threads({1, 2}, gpt2, Stream{{.name = "text", .tasks = {long_sentences(0, 1)}}});
+        const auto stitched = [] {
+            Model<CrossStitch<Transformer<arch::Bert, F>>, heads::SequenceClassification<>> model(
+                CrossStitchConfig{.transformer = wide()}, 3);
+            model.add_head({.num_labels = 3});
+            model.add_head({.num_labels = 3});
+            return model;
+        };
+        check_threads({1, 3}, stitched, together, sharing::CrossStitch{});
+    }
+
+    TEST_CASE("the same seed gives the same bits, another seed others") {
+        AlignedVector<float> values[3];
+        for (const int run : {0, 1, 2}) {
+            auto model = wide_bert();
+            Trainer trainer(model);
+            trainer.fit(long_sentences(0, 1).train, {.steps = 2, .batch_size = 6, .seed = run < 2 ? 5u : 6u});
+            values[run] = small::values_of(model);
+        }
+        CHECK(values[0] == values[1]);
+        CHECK(values[0] != values[2]);
+    }
+
+    TEST_CASE("trainers that take turns on one model keep their own moments and importances") {
+        const Dataset data = small::sentences("train", 12, 3, 1);
+        small::BertModel<F> model(small::config(), 3);
+        model.add_head({.num_labels = 3});
+        const TrainingOptions options{.epochs = 1, .batch_size = 4, .threads = 1, .reset_optimizer = false};
+        const auto moments = [](auto& trainer) {
+            Archive archive;
+            trainer.policies().optimizer.serialize(archive);
+            return archive.bytes();
+        };
+        Trainer whole(model, freeze::Discriminative{.decay = 1}, forgetting::OnlineEwc{.strength = 1});
+        whole.fit(data, options);
+        const auto fisher = whole.policies().forgetting.fisher();
+        const std::string before = moments(whole);
+        Trainer part(model, freeze::Prefix{.layers = 2}, forgetting::OnlineEwc{.strength = 1});
+        part.fit(data, options);
+        CHECK(part.policies().forgetting.fisher().size() < fisher.size());
+        whole.policies().plan(model, {});
+        CHECK(whole.policies().forgetting.fisher() == fisher);
+        CHECK(moments(whole) == before);
+    }
+
+    TEST_CASE("a fit after the values were changed from outside does not see states cached before") {
+        const Dataset data = small::sentences("train", 12, 3, 1);
+        AlignedVector<float> values[2];
+        for (const bool twice : {false, true}) {
+            small::BertModel<F> model(small::config(), 3);
+            model.add_head({.num_labels = 3});
+            Trainer trainer(model, freeze::Prefix{.layers = 2});
+            const auto start = small::values_of(model);
+            if (twice) {
+                for (float& w : model.parameters().values()) w *= 1.5f;
+                trainer.fit(data, {.epochs = 1, .batch_size = 4});
+                std::copy(start.begin(), start.end(), model.parameters().values().begin());
+            }
+            trainer.fit(data, {.epochs = 2, .batch_size = 4});
+            values[twice] = small::values_of(model);
+        }
+        CHECK(values[0] == values[1]);
+    }
+
+    TEST_CASE("a step allocates nothing after the first of its shape, under any policy") {
+        CHECK(std::system(DIDACT_TEST_PROGRAMS "/step_allocations") == 0);
+    }
+}
