@@ -57,6 +57,7 @@ Budget Budget::of(const std::string& size, bool own_model) {
         b.learning_rate = 1e-3;
         b.pretraining_steps = 800;
         b.adaptation_steps = 800;
+        b.few_labels = 300; // it knows less beforehand
         b.sentences = 300;
         b.validation_rows = b.test_rows = 0;
         b.patience = 8;
