@@ -70,7 +70,9 @@ std::vector<std::string> generated_notes(std::size_t count) {
 }
 
 Corpus generate() {
-    const ClinicalGrammar first, later({.period = ClinicalPeriod::later});
+    // Few negations and distractors, so that some hundred texts teach something to a small model.
+    const ClinicalGrammar first({.negation = 0.2, .max_distractors = 1}),
+        later({.negation = 0.2, .max_distractors = 1, .period = ClinicalPeriod::later});
     Corpus c;
     c.description =
         "generated descriptions of symptoms (640 to learn from, 120 for validation, 240 to test on), tagged "

@@ -8,8 +8,9 @@ using namespace didact;
 void run_freezing(Study& study) {
     const Setting setting = diagnosis_setting(study, "freezing", study.budget.few_labels, "plain");
     const std::size_t layers = study.base.config.num_layers;
+    if (!reuse(study, setting, "plain", "curve")) run(study, setting, strategy("plain", 1));
     compare(study, setting, //
-            strategy("plain", 1), strategy("Prefix", 1, freeze::Prefix{.layers = layers / 2}),
+            strategy("Prefix", 1, freeze::Prefix{.layers = layers / 2}),
             strategy("AllButHead", 10, freeze::AllButHead{}), //
             strategy("Discriminative", 1, freeze::Discriminative{.decay = 0.8}),
             strategy<Encoder<adapters::Lora>>("Lora", 5, freeze::Lora{.rank = 8, .alpha = 16}));

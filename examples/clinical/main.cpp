@@ -17,7 +17,7 @@ didact::text::WordPieceTokenizer make_tokenizer(const Options& options, const Co
     if (!options.model.empty()) return didact::text::load_tokenizer(options.model);
     std::vector<std::string> texts = corpus.general;
     texts.insert(texts.end(), corpus.unlabelled.begin(), corpus.unlabelled.end());
-    return didact::text::WordPieceTokenizer(didact::text::train_wordpiece(texts, {.vocab_size = 4000}));
+    return didact::text::WordPieceTokenizer(didact::text::train_wordpiece(texts, {.vocab_size = 2000}));
 }
 
 std::string describe(const Budget& b, bool own_model) {
@@ -35,7 +35,7 @@ std::string describe(const Budget& b, bool own_model) {
     return text.str();
 }
 
-void run_study(const Options& options) {
+void run_study(const Options& options, bool& training) {
     const didact::report::Stopwatch stopwatch;
     const bool own_model = options.model.empty();
     const Budget budget = Budget::of(options.size, own_model);
@@ -51,20 +51,22 @@ void run_study(const Options& options) {
                                    "CrossStitch, LwF, A-GEM and the second later set are left to --size full");
         say(study.data.notes.back());
     }
+    training = own_model;
     if (own_model) {
         say("no --model: a small one is pretrained on generated text");
         study.base =
             pretrain(small_model(tokenizer.vocabulary().size()), tokenizer, corpus.general, budget.pretraining_steps,
-                     32, 1e-3, options.threads, "a small BERT (3 blocks of 128) pretrained here on generated text");
+                     32, 2e-3, options.threads, "a small BERT (2 blocks of 128) pretrained here on generated text");
     } else {
         study.base = load_pretrained(options.model);
         didact::require(budget.max_length <= study.base.config.max_positions, options.model, ": the model has ",
                         study.base.config.max_positions, " positions, the study takes texts of ", budget.max_length);
     }
+    training = true;
     if (options.runs("curve")) {
         say("masked language modelling on the domain's text");
         study.adapted =
-            pretrain(study.base, tokenizer, corpus.unlabelled, budget.adaptation_steps, 16, own_model ? 1e-3 : 1e-4,
+            pretrain(study.base, tokenizer, corpus.unlabelled, budget.adaptation_steps, 16, own_model ? 2e-3 : 1e-4,
                      options.threads, "the same after domain-adaptive pretraining");
     }
     if (options.runs("curve")) run_curve(study);
@@ -96,11 +98,12 @@ void run_study(const Options& options) {
 /// Diagnosis from text, with strategies of all four kinds against plain fine-tuning: clinical --help.
 /// Ends with 0, with 2 where a flag or a file is wrong, with 1 where training failed.
 int main(int argc, char** argv) {
+    bool training = false;
     try {
-        clinical::run_study(clinical::parse(argc, argv));
+        clinical::run_study(clinical::parse(argc, argv), training);
         return 0;
     } catch (const std::exception& error) {
         std::cerr << "clinical: " << error.what() << '\n';
-        return 2;
+        return training ? 1 : 2;
     }
 }

@@ -29,7 +29,7 @@ struct Pretrained {
 /// The weights of a Hugging Face folder.
 Pretrained load_pretrained(const std::string& folder);
 
-/// Sizes of the small model that is pretrained where no folder is given: 3 blocks of 128, 4 attention heads.
+/// Sizes of the small model that is pretrained where no folder is given: 2 blocks of 128, 4 attention heads.
 Pretrained small_model(std::size_t vocab_size);
 
 /// Masked language modelling of `texts` for `steps` steps of `batch_size` pieces of at most 64 tokens.

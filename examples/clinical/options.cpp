@@ -53,16 +53,17 @@ Budget Budget::of(const std::string& size, bool own_model) {
     b.rate_factors = {1};
     b.curve = {100, 300, 0};
     if (own_model) {
-        b.steps = 120;
+        b.steps = 200;
         b.learning_rate = 1e-3;
-        b.pretraining_steps = 400;
-        b.adaptation_steps = 400;
+        b.pretraining_steps = 800;
+        b.adaptation_steps = 800;
+        b.few_labels = 300; // it knows less beforehand
         b.sentences = 300;
         b.validation_rows = b.test_rows = 0;
         b.patience = 8;
     }
     if (size == "full") {
-        b.steps = own_model ? 240 : 160;
+        b.steps = own_model ? 400 : 160;
         b.max_length = 128;
         b.patience = 8;
         b.rate_factors = {1.0 / 3, 1, 3};

@@ -29,41 +29,64 @@ std::vector<const Row*> rows_of(const Results& results, const std::string& exper
     return rows;
 }
 
-/// One table for each setting of an experiment.
-void add_tables(report::HtmlReport& page, const Results& results, const std::vector<const Row*>& rows) {
-    for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-        while (end < rows.size() && rows[end]->setting == rows[begin]->setting) ++end;
-        bool forgets = false;
-        for (std::size_t i = begin; i < end; ++i)
-            forgets = forgets || !std::isnan(rows[i]->mean(&RunResult::forgetting));
-        page.subheading(rows[begin]->setting);
-        std::vector<std::string> columns{"strategy", "metric", "value", "difference", "p", "verdict", "n"};
-        if (forgets) columns.push_back("forgetting");
-        for (const char* name : {"learning rate", "train s", "CPU s", "peak MB", "policies"}) columns.push_back(name);
-        report::Table table(columns);
-        for (std::size_t i = begin; i < end; ++i) {
-            const Row& row = *rows[i];
-            const Verdict verdict = results.verdict(row);
-            const bool compared = verdict.word != report::no_number;
-            const double p =
-                compared ? eval::compare_paired(row.values(), results.baseline_of(row)->values()).p_t : NAN;
-            std::vector<report::Cell> cells{row.strategy,
-                                            row.metric,
-                                            with_half_width(eval::t_interval(row.values())),
-                                            compared ? with_sign(verdict.difference) : std::string(report::no_number),
-                                            report::Cell(p, 3),
-                                            row.is_baseline() ? std::string("baseline") : verdict.word,
-                                            row.runs.size()};
-            if (forgets) cells.push_back(report::Cell(row.mean(&RunResult::forgetting), 3));
-            cells.push_back(report::scientific(row.mean(&RunResult::learning_rate)));
-            cells.push_back(report::Cell(row.mean(&RunResult::seconds), 1));
-            cells.push_back(report::Cell(row.mean(&RunResult::cpu_seconds), 1));
-            cells.push_back(report::Cell(row.mean(&RunResult::peak_memory_mb), 0));
-            cells.push_back(row.policies);
-            table.row(std::move(cells));
-        }
-        page.table(table);
+/// One table; settings and metrics have a column where there are several.
+void add_table(report::HtmlReport& page, const Results& results, const std::vector<const Row*>& rows) {
+    bool settings = false, metrics = false, forgets = false;
+    for (const Row* row : rows) {
+        settings = settings || row->setting != rows[0]->setting;
+        metrics = metrics || row->metric != rows[0]->metric;
+        forgets = forgets || !std::isnan(row->mean(&RunResult::forgetting));
     }
+    std::vector<std::string> columns;
+    if (settings) columns.push_back("setting");
+    columns.push_back("strategy");
+    if (metrics) columns.push_back("metric");
+    columns.push_back(metrics ? "value" : rows[0]->metric);
+    for (const char* name : {"difference", "p", "verdict", "n"}) columns.push_back(name);
+    if (forgets) columns.push_back("forgetting");
+    for (const char* name : {"CPU s", "train s", "peak MB"}) columns.push_back(name);
+    report::Table table(columns);
+    for (const Row* row : rows) {
+        const Verdict verdict = results.verdict(*row);
+        const bool compared = verdict.word != report::no_number;
+        std::vector<report::Cell> cells;
+        if (settings) cells.push_back(row->setting);
+        cells.push_back(row->strategy);
+        if (metrics) cells.push_back(row->metric);
+        cells.push_back(with_half_width(eval::t_interval(row->values())));
+        cells.push_back(compared ? with_sign(verdict.difference) : std::string(report::no_number));
+        const double p = compared ? eval::compare_paired(row->values(), results.baseline_of(*row)->values()).p_t : NAN;
+        cells.push_back(report::Cell(p, 3));
+        cells.push_back(row->is_baseline() ? std::string("baseline") : verdict.word);
+        cells.push_back(row->runs.size());
+        if (forgets) cells.push_back(report::Cell(row->mean(&RunResult::forgetting), 3));
+        cells.push_back(report::Cell(row->mean(&RunResult::cpu_seconds), 1));
+        cells.push_back(report::Cell(row->mean(&RunResult::seconds), 1));
+        cells.push_back(report::Cell(row->mean(&RunResult::peak_memory_mb), 0));
+        table.row(std::move(cells));
+    }
+    page.table(table);
+}
+
+/// What each strategy is made of, a policy a line.
+void add_policies(report::HtmlReport& page, const Results& results) {
+    page.heading("Strategies in full");
+    report::Table table({"strategy", "learning rate", "policies"});
+    std::vector<std::pair<std::string, std::string>> seen;
+    for (const Row& row : results.rows()) {
+        const std::pair<std::string, std::string> key(row.strategy, row.policies);
+        if (row.policies.empty() || std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
+        seen.push_back(key);
+        const std::string rate = report::scientific(row.mean(&RunResult::learning_rate));
+        std::string_view rest = row.policies;
+        for (bool first = true; !rest.empty(); first = false) {
+            const std::size_t end = std::min(rest.find(" + "), rest.size());
+            table.row({first ? row.strategy : "", first ? rate : "", rest.substr(0, end)});
+            rest.remove_prefix(std::min(end + 3, rest.size()));
+        }
+    }
+    page.table(table);
+    page.paragraph("All others train everything, in random order, with AdamW alone.");
 }
 
 void add_curve(report::HtmlReport& page, const std::vector<const Row*>& rows) {
@@ -136,21 +159,22 @@ void add_costs(report::HtmlReport& page, const Results& results, const std::stri
 /// The control set class by class: plain fine-tuning against the strategy that validation prefers.
 void add_control_set(report::HtmlReport& page, const StudyDescription& study, const Results& results) {
     const Row *plain = nullptr, *best = nullptr;
-    for (const Row& row : results.rows()) {
-        if (row.metric != "accuracy" || row.runs[0].classes.empty()) continue;
-        if (!plain && row.strategy == "plain") plain = &row;
-        if (!plain || row.setting != plain->setting) continue;
-        if (!best || row.mean(&RunResult::validation) > best->mean(&RunResult::validation)) best = &row;
-    }
-    if (!plain || !best) return;
+    for (const char* experiment : {"freezing", "curriculum", "curve"})
+        for (const Row& row : results.rows())
+            if (!plain && row.experiment == experiment && row.strategy == "plain") plain = &row;
+    if (!plain) return;
+    for (const Row& row : results.rows())
+        if (row.metric == plain->metric && row.setting == plain->setting && !row.runs[0].classes.empty() &&
+            (!best || row.mean(&RunResult::validation) > best->mean(&RunResult::validation)))
+            best = &row;
     page.heading("Control set");
-    page.paragraph("What plain fine-tuning and the strategy that is best by validation (" + best->experiment + ": " +
+    page.paragraph("What plain fine-tuning and the best strategy by validation (" + best->experiment + ": " +
                    best->strategy + ") do to each class of the control set, at " + plain->setting +
                    ". The control set takes no part in any choice. Recall is the share of a class that is found; false "
-                   "positives are texts of other classes that are given this one. Both are means over " +
+                   "positives are texts of other classes that are given this one. Means over " +
                    std::to_string(plain->runs.size()) + " seeds.");
-    report::Table table({"diagnosis", "texts", "recall, plain", "recall, " + best->strategy, "false positives, plain",
-                         "false positives, " + best->strategy});
+    report::Table table(
+        {"diagnosis", "texts", "recall: plain", "recall: best", "false positives: plain", "false positives: best"});
     const auto mean = [](const Row& row, std::size_t c, auto of) {
         double sum = 0;
         for (const RunResult& run : row.runs) sum += of(run.classes[c]);
@@ -193,14 +217,13 @@ void write_report(const std::string& folder, const StudyDescription& study, cons
         {"combination", {"All four kinds at once", "One strategy of each kind together against none of any."}}};
     report::HtmlReport page("Diagnosis from text", "Training strategies against plain fine-tuning on the same budget");
     page.heading("What was run");
-    report::Table facts({"", "what"});
-    facts.row({"command", study.command}).row({"data", study.data}).row({"model", study.model});
-    facts.row({"seeds", std::to_string(study.seeds)}).row({"didact", "0.1.0"});
-    facts.row(
-        {"time", report::clock_time(study.seconds) + ", " + report::fixed(study.cpu_seconds, 0) + " CPU seconds"});
-    page.table(facts);
+    page.paragraph("Command: " + study.command + "\nModel: " + study.model + "\nData: " + study.data + "\nSeeds: " +
+                   std::to_string(study.seeds) + "; didact 0.1.0; " + report::clock_time(study.seconds) + ", " +
+                   report::fixed(study.cpu_seconds, 0) + " CPU seconds. The same command gives the same numbers.");
     page.paragraph("Budget of every strategy: " + study.budget);
-    for (const std::string& note : study.notes) page.paragraph("Cut: " + note + ".");
+    std::string cut;
+    for (const std::string& note : study.notes) cut += (cut.empty() ? "What was cut:\n" : "\n") + note;
+    if (!cut.empty()) page.paragraph(cut);
     page.paragraph(
         "Values are means over seeds with 95 % t intervals. A strategy is called better or worse where the 95 "
         "% t interval of its differences to the baseline, seed by seed, leaves out 0; with three seeds such "
@@ -214,7 +237,12 @@ void write_report(const std::string& folder, const StudyDescription& study, cons
         const auto rows = rows_of(results, experiment);
         page.heading(texts.at(experiment).first).paragraph(texts.at(experiment).second);
         if (experiment == "curve") add_curve(page, rows);
-        add_tables(page, results, rows);
+        const bool one_table = experiment == "curve";
+        for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+            while (end < rows.size() && (one_table || rows[end]->setting == rows[begin]->setting)) ++end;
+            if (!one_table) page.subheading(rows[begin]->setting);
+            add_table(page, results, {rows.begin() + std::ptrdiff_t(begin), rows.begin() + std::ptrdiff_t(end)});
+        }
         std::vector<std::pair<std::string, std::string>> charts;
         for (const Row* row : rows)
             if (experiment != "curve" && experiment != "sharing" && experiment != "combination" &&
@@ -225,6 +253,7 @@ void write_report(const std::string& folder, const StudyDescription& study, cons
         add_matrices(page, rows);
     }
     add_control_set(page, study, results);
+    add_policies(page, results);
     io::make_folder(folder);
     page.write(std::filesystem::path(folder) / "report.html");
 }

@@ -17,6 +17,21 @@ void reset_peak_memory() {
     std::ofstream("/proc/self/clear_refs") << "5\n"; // see proc(5); where this cannot be, the peak is the process's
 }
 
+template Outcome train_once(const Study&, const Setting&, const Strategy<Encoder<>>&, double, std::uint64_t);
+
+bool reuse(Study& study, const Setting& setting, const std::string& strategy, const std::string& other_experiment) {
+    std::vector<Row> found;
+    for (const Row& row : study.results.rows())
+        if (row.experiment == other_experiment && row.setting == setting.name && row.strategy == strategy)
+            found.push_back(row);
+    for (Row& row : found) {
+        row.experiment = setting.experiment;
+        row.baseline = setting.baseline;
+        for (const RunResult& run : row.runs) study.results.add(row, run);
+    }
+    return !found.empty();
+}
+
 void record(Study& study, const Setting& setting, const std::string& strategy, const std::string& policies,
             const Outcome& outcome) {
     Row row{.experiment = setting.experiment,

@@ -128,6 +128,8 @@ Outcome train_once(const Study& study, const Setting& setting, const Strategy<Tr
         strategy.policies);
 }
 
+extern template Outcome train_once(const Study&, const Setting&, const Strategy<Encoder<>>&, double, std::uint64_t);
+
 /// Adds the rows of one run: one for the mean over test sets, or one for each task.
 void record(Study& study, const Setting& setting, const std::string& strategy, const std::string& policies,
             const Outcome& outcome);
@@ -150,6 +152,9 @@ double chosen_rate(const Study& study, const Setting& setting, const Strategy<Tr
     }
     return best;
 }
+
+/// Takes over what another experiment found for the same strategy in the same setting; false where it was not run.
+bool reuse(Study& study, const Setting& setting, const std::string& strategy, const std::string& other_experiment);
 
 /// Runs a strategy in a setting, seed by seed.
 template <class Trunk, didact::Policy... Policies>
