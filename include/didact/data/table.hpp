@@ -116,12 +116,12 @@ inline void parse_csv(Table& table, std::string_view text) {
 /// Reads JSON lines: one object a line, keys are columns. Strings stand as they are, other values as their JSON text.
 /// A key that is absent or null in some line is no column.
 inline void parse_jsonl(Table& table, std::string_view text) {
-    std::vector<std::pair<std::size_t, nlohmann::json>> objects;
+    std::vector<std::pair<std::size_t, nlohmann::ordered_json>> objects;
     std::vector<std::string> keys;
     std::map<std::string, std::size_t, std::less<>> lines_with;
     for_each_line(text, [&](std::string_view line, std::size_t number) {
         if (is_blank(line)) return;
-        auto object = io::parse_json<nlohmann::json>(line, table.path, number);
+        auto object = io::parse_json<nlohmann::ordered_json>(line, table.path, number);
         require(object.is_object(), table.path, ":", number, ": holds JSON of type ", object.type_name(),
                 ", expected an object");
         for (const auto& [key, value] : object.items())

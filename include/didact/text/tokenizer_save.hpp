@@ -80,10 +80,10 @@ inline Json tokenizer_json(const WordPieceTokenizer& tokenizer) {
         ++id;
     }
     Json normalizer = {{"type", "BertNormalizer"},
-                              {"clean_text", options.normalizer.clean_text},
-                              {"handle_chinese_chars", options.normalizer.handle_chinese_chars},
-                              {"strip_accents", nullptr},
-                              {"lowercase", options.normalizer.lowercase}};
+                       {"clean_text", options.normalizer.clean_text},
+                       {"handle_chinese_chars", options.normalizer.handle_chinese_chars},
+                       {"strip_accents", nullptr},
+                       {"lowercase", options.normalizer.lowercase}};
     if (options.normalizer.strip_accents) normalizer["strip_accents"] = *options.normalizer.strip_accents;
     return {{"version", "1.0"},
             {"truncation", nullptr},
@@ -138,10 +138,10 @@ inline void save_tokenizer(const std::filesystem::path& folder, const WordPieceT
         if (tokenizer.id_of(*token)) names[key] = *token;
 
     Json config = {{"tokenizer_class", is_plain_bert(tokenizer) ? "BertTokenizer" : "PreTrainedTokenizerFast"},
-                          {"do_lower_case", options.normalizer.lowercase},
-                          {"strip_accents", nullptr},
-                          {"tokenize_chinese_chars", options.normalizer.handle_chinese_chars},
-                          {"clean_up_tokenization_spaces", options.clean_up_tokenization_spaces}};
+                   {"do_lower_case", options.normalizer.lowercase},
+                   {"strip_accents", nullptr},
+                   {"tokenize_chinese_chars", options.normalizer.handle_chinese_chars},
+                   {"clean_up_tokenization_spaces", options.clean_up_tokenization_spaces}};
     if (options.normalizer.strip_accents) config["strip_accents"] = *options.normalizer.strip_accents;
     if (options.model_max_length > 0) config["model_max_length"] = options.model_max_length;
     config.update(names);

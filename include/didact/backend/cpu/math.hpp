@@ -9,9 +9,17 @@
 /// double versions are the C library's: they serve gradient checks.
 namespace didact::cpu {
 
+/// condition ? a : b without a branch: GCC splits a loop at a conditional whose result is a constant, and then leaves
+/// it scalar.
+inline float select(bool condition, float a, float b) {
+    const std::uint32_t mask = -std::uint32_t(condition);
+    return std::bit_cast<float>((std::bit_cast<std::uint32_t>(a) & mask) | (std::bit_cast<std::uint32_t>(b) & ~mask));
+}
+
 /// eˣ to 2 units in the last place: x = n ln 2 + r, polynomial in r (Cephes' expf), scaled by 2ⁿ through the exponent.
 inline float exponential(float x) {
-    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    x = select(x < -87.0f, -87.0f, x);
+    x = select(x > 88.0f, 88.0f, x);
     const float shifted = x * std::numbers::log2e_v<float> + 12582912.0f; // rounds to an integer in the low bits
     const float n = shifted - 12582912.0f;
     const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
@@ -28,19 +36,19 @@ inline float exponential(float x) {
 inline double exponential(double x) { return std::exp(x); }
 
 inline float hyperbolic_tangent(float x) {
-    const float clamped = x < -15.0f ? -15.0f : x > 15.0f ? 15.0f : x;
+    const float clamped = select(x < -15.0f, -15.0f, select(x > 15.0f, 15.0f, x));
     const float e = exponential(2.0f * clamped);
     // Near zero (e − 1) loses digits; the odd series does not.
     const float x2 = x * x;
     const float series = x * (1.0f + x2 * (-1.0f / 3 + x2 * (2.0f / 15 + x2 * (-17.0f / 315))));
     const float quotient = (e - 1.0f) / (e + 1.0f);
-    return x2 < 0.04f ? series : quotient;
+    return select(x2 < 0.04f, series, quotient);
 }
 inline double hyperbolic_tangent(double x) { return std::tanh(x); }
 
 /// erf(x) by Abramowitz and Stegun 7.1.26; the absolute error is below 1.5e-7 (plus rounding).
 inline float error_function(float x) {
-    const float a = x < 0 ? -x : x;
+    const float a = std::abs(x);
     const float t = 1.0f / (1.0f + 0.3275911f * a);
     float p = 1.061405429f;
     p = p * t - 1.453152027f;
@@ -48,7 +56,7 @@ inline float error_function(float x) {
     p = p * t - 0.284496736f;
     p = p * t + 0.254829592f;
     const float y = 1.0f - p * t * exponential(-a * a);
-    return x < 0 ? -y : y;
+    return std::copysign(y, x);
 }
 inline double error_function(double x) { return std::erf(x); }
 
