@@ -11,7 +11,7 @@ void run_combination(Study& study) {
     const LaterSet later = later_sets(study).front();
     const Task& mentions = study.data.mentions;
     Setting setting{.experiment = "combination",
-                    .name = later.name + "; mentions beside the first",
+                    .name = later.name + "; with mentions",
                     .baseline = "plain",
                     .heads = later.heads,
                     .stream = [&](std::uint64_t seed) -> Stream {

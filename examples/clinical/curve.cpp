@@ -10,7 +10,7 @@ void run_curve(Study& study) {
     for (const std::size_t labels : study.budget.curve) {
         const Setting setting = diagnosis_setting(study, "curve", labels, plain.name);
         run(study, setting, plain);
-        if (labels != 0 || study.budget.all_strategies) run(study, setting, adapted);
+        if (labels == study.budget.curve[0] || study.budget.all_strategies) run(study, setting, adapted);
     }
 }
 

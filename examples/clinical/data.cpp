@@ -83,7 +83,7 @@ Corpus generate() {
     c.mentions = {generated_sentences(first, 4, 640), generated_sentences(first, 5, 120),
                   generated_sentences(first, 6, 240)};
     c.later = {generated_texts(later, 7, 640), generated_texts(later, 8, 120), generated_texts(later, 9, 240)};
-    c.later_name = "descriptions, then triage notes with new diseases";
+    c.later_name = "descriptions, then triage notes";
     c.unlabelled = first.unlabelled_text(10, 6000);
     return c;
 }

@@ -20,7 +20,7 @@ void run_stream(Study& study, const LaterSet& later) {
     compare(study, setting, //
             strategy("none", 1),
             strategy("Replay", 1, Replay{.capacity = budget.few_labels / 2, .batch_size = budget.batch_size / 2}),
-            strategy("OnlineEwc", 1, OnlineEwc{.strength = 1e3, .fisher_samples = budget.fisher_samples}));
+            strategy("OnlineEwc", 1, OnlineEwc{.strength = 1e4, .fisher_samples = budget.fisher_samples}));
     if (budget.all_strategies)
         compare(study, setting, strategy("LwF", 1, LearningWithoutForgetting{.strength = 1, .temperature = 2}),
                 strategy("A-GEM", 1, AveragedGem{.capacity = budget.few_labels / 2, .batch_size = budget.batch_size}));

@@ -23,7 +23,7 @@ inline std::vector<LaterSet> later_sets(const Study& study) {
                 .validation = with_labels(diagnosis.data.validation, begin, end),
                 .test = with_labels(diagnosis.data.test, begin, end)};
     };
-    const LaterSet classes{"diagnoses 1 to " + std::to_string(half) + ", then the others",
+    const LaterSet classes{"diagnoses 1-" + std::to_string(half) + ", then the others",
                            {&diagnosis},
                            [&diagnosis, part, half](std::uint64_t seed) -> Stream {
                                return {

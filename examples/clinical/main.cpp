@@ -22,11 +22,11 @@ didact::text::WordPieceTokenizer make_tokenizer(const Options& options, const Co
 
 std::string describe(const Budget& b, bool own_model) {
     std::ostringstream text;
-    text
-        << b.steps << " steps of " << b.batch_size << " texts of at most " << b.max_length
-        << " tokens (with two sets half of the steps on each), AdamW, linear schedule with 10 % warm-up, learning rate "
-        << didact::report::scientific(b.learning_rate)
-        << " (ten times that where only the head trains, five times for LoRA)";
+    text << b.steps << " steps of " << b.batch_size << " texts of at most " << b.max_length
+         << " tokens (half of the steps on each of two sets, twice as many in the sharing experiment), AdamW, linear "
+            "schedule with 10 % warm-up, learning rate "
+         << didact::report::scientific(b.learning_rate)
+         << " (ten times that where only the head trains, five times for LoRA)";
     if (b.rate_factors.size() > 1)
         text << ", the best of " << b.rate_factors.size() << " rates around it by validation on a seed of its own";
     text << "; stops after " << b.patience << " epochs without a better validation score and keeps the best weights. ";
@@ -47,8 +47,10 @@ void run_study(const Options& options, bool& training) {
     Study study{options, budget, encode(corpus, tokenizer, budget), {}, {}, {}};
     for (const std::string& note : study.data.notes) say("cut: ", note);
     if (!budget.all_strategies) {
-        study.data.notes.push_back("--size small: GradualUnfreeze, L2Sp, four curricula, UncertaintyWeighting, "
-                                   "CrossStitch, LwF, A-GEM and the second later set are left to --size full");
+        study.data.notes.push_back("--size small: domain-adaptive pretraining beyond the first point of the curve, "
+                                   "Discriminative, GradualUnfreeze, L2Sp, four curricula, PCGrad by itself, "
+                                   "UncertaintyWeighting, CrossStitch, LwF, A-GEM and the second later set are left to "
+                                   "--size full");
         say(study.data.notes.back());
     }
     training = own_model;

@@ -54,6 +54,7 @@ Budget Budget::of(const std::string& size, bool own_model) {
     b.curve = {100, 300, 0};
     if (own_model) {
         b.steps = 200;
+        b.max_length = 48;
         b.learning_rate = 1e-3;
         b.pretraining_steps = 800;
         b.adaptation_steps = 800;
@@ -61,6 +62,7 @@ Budget Budget::of(const std::string& size, bool own_model) {
         b.sentences = 300;
         b.validation_rows = b.test_rows = 0;
         b.patience = 8;
+        b.all_strategies = true;
     }
     if (size == "full") {
         b.steps = own_model ? 400 : 160;

@@ -24,9 +24,9 @@ Options parse(int argc, const char* const* argv);
 
 /// How much every strategy may spend: the same for all that are compared.
 struct Budget {
-    std::size_t steps = 40;           ///< optimizer steps at most; with two experiences, of each half as many
+    std::size_t steps = 36;           ///< optimizer steps at most; with two experiences, of each half as many
     std::size_t batch_size = 16;      ///< samples a step
-    std::size_t max_length = 48;      ///< tokens a text; what is longer is cut
+    std::size_t max_length = 40;      ///< tokens a text; what is longer is cut
     std::size_t patience = 4;         ///< epochs without a better validation score before stopping
     double learning_rate = 3e-4;      ///< of plain fine-tuning; head-only training and LoRA get a multiple of it
     std::vector<double> rate_factors; ///< tried on a seed that is not reported, for each strategy
@@ -36,7 +36,7 @@ struct Budget {
     std::size_t validation_rows = 48; ///< 0: all, as below
     std::size_t test_rows = 120;
     std::size_t pretraining_steps = 0; ///< masked language modelling of a model of our own, 32 texts a step
-    std::size_t adaptation_steps = 50; ///< further masked language modelling on the domain's text, 16 texts a step
+    std::size_t adaptation_steps = 40; ///< further masked language modelling on the domain's text, 16 texts a step
     std::size_t fisher_samples = 8;    ///< texts from which OnlineEwc estimates the Fisher information
     bool all_strategies = false;       ///< or only those that the small size can afford
 

@@ -61,21 +61,23 @@ std::string with_sign(const eval::Interval& interval) {
 }
 
 std::string terminal_table(const Results& results) {
-    report::Table table({"experiment", "strategy", "metric", "value (95 %)", "against", "difference (95 %)", "verdict",
-                         "n", "forgetting", "train s", "peak MB"});
+    report::Table table({"strategy", "metric", "value (95 %)", "against", "difference (95 %)", "verdict", "n",
+                         "forgetting", "train s", "peak MB"});
     std::string last;
     for (const Row& row : results.rows()) {
-        const std::string experiment = row.experiment + ", " + row.setting;
-        if (!last.empty() && experiment != last) table.rule();
+        const std::string title = row.experiment + ": " + row.setting;
+        if (title != last) {
+            if (!last.empty()) table.rule();
+            table.row({title, "", "", "", "", "", "", "", "", ""});
+        }
+        last = title;
         const Verdict verdict = results.verdict(row);
         const bool compared = verdict.word != report::no_number;
-        table.row({experiment == last ? "" : experiment, row.strategy, row.metric,
-                   with_half_width(eval::t_interval(row.values())),
+        table.row({"  " + row.strategy, row.metric, with_half_width(eval::t_interval(row.values())),
                    row.is_baseline() ? report::no_number : row.baseline.c_str(),
                    compared ? with_sign(verdict.difference) : report::no_number, verdict.word, row.runs.size(),
                    report::Cell(row.mean(&RunResult::forgetting), 3), report::Cell(row.mean(&RunResult::seconds), 1),
                    report::Cell(row.mean(&RunResult::peak_memory_mb), 0)});
-        last = experiment;
     }
     return table.str();
 }
