@@ -1,4 +1,7 @@
 // expect: didact: sharing::CrossStitch needs a column for each task
-#include "small_model.hpp"
+#include "didact/didact.hpp"
 
-void wrong(SmallModel& model) { Trainer trainer(model, sharing::CrossStitch()); }
+using namespace didact;
+
+using M = Model<Transformer<arch::Bert, Cpu<float>>, heads::SequenceClassification<>>;
+void wrong(M& model) { Trainer trainer(model, sharing::CrossStitch{}); }

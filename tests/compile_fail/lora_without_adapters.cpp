@@ -1,4 +1,7 @@
-// expect: didact: freeze::Lora trains adapters and this model has none
-#include "small_model.hpp"
+// expect: didact: freeze::Lora trains adapters and this model has none; build it as Transformer<Arch, Backend,
+#include "didact/didact.hpp"
 
-void wrong(SmallModel& model) { Trainer trainer(model, freeze::Lora()); }
+using namespace didact;
+
+using M = Model<Transformer<arch::Bert, Cpu<float>>, heads::SequenceClassification<>>;
+void wrong(M& model) { Trainer trainer(model, freeze::Lora{}); }

@@ -1,5 +1,6 @@
 // expect: didact: a Model needs at least one kind of head
-#include "small_model.hpp"
+#include "didact/didact.hpp"
 
-using NoHeads = Model<Transformer<arch::Bert, Cpu<float>>>;
-void wrong(NoHeads& model) { model.tasks(); }
+using namespace didact;
+
+Model<Mlp<Cpu<float>>> wrong(MlpConfig{.input_size = 3, .hidden_sizes = {4}});

@@ -1,13 +1,15 @@
-// expect: didact: this State holds data, so a resumed run would differ
-#include "small_model.hpp"
+// expect: didact: this State holds data, so a resumed run would differ: give it `void serialize(Archive&)`
+#include "didact/didact.hpp"
 
-struct Wrong {
+using namespace didact;
+
+struct Own {
     static constexpr Family family = Family::forgetting;
     template <class Model>
     struct State {
-        State(const Wrong&, const Model&) {}
-        std::vector<float> memory = {};
+        State(const Own&, const Model&) {}
+        std::vector<float> importances = {};
     };
 };
-
-void wrong(SmallModel& model) { Trainer trainer(model, Wrong()); }
+using M = Model<Mlp<Cpu<float>>, heads::SequenceClassification<>>;
+void wrong(M& model) { Trainer trainer(model, Own{}); }

@@ -1,4 +1,7 @@
 // expect: didact: a run has one optimizer and one schedule
-#include "small_model.hpp"
+#include "didact/didact.hpp"
 
-void wrong(SmallModel& model) { Trainer trainer(model, optimizer::AdamW(), optimizer::Sgd()); }
+using namespace didact;
+
+using M = Model<Mlp<Cpu<float>>, heads::SequenceClassification<>>;
+void wrong(M& model) { Trainer trainer(model, optimizer::Sgd{}, optimizer::AdamW{}); }

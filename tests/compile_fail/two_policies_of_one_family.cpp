@@ -1,4 +1,7 @@
 // expect: didact: two policies of one family; join them by name, e.g. forgetting::Both<A, B>
-#include "small_model.hpp"
+#include "didact/didact.hpp"
 
-void wrong(SmallModel& model) { Trainer trainer(model, freeze::Prefix(), freeze::L2Sp()); }
+using namespace didact;
+
+using M = Model<Mlp<Cpu<float>>, heads::SequenceClassification<>>;
+void wrong(M& model) { Trainer trainer(model, forgetting::Replay{}, forgetting::OnlineEwc{}); }

@@ -19,6 +19,10 @@ struct CrossStitchConfig {
 /// cross_stitch.<l>.
 template <class Trunk>
 class CrossStitch {
+    static_assert(
+        requires(Trunk & trunk) { trunk.blocks(); },
+        "didact: a CrossStitch network is made of transformers, e.g. CrossStitch<Transformer<arch::Bert, Cpu<float>>>");
+
   public:
     using Architecture = typename Trunk::Architecture;
     using BackendType = typename Trunk::BackendType;

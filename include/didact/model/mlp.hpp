@@ -17,8 +17,10 @@ struct MlpConfig {
 
 /// A trunk for plain feature vectors: linear layers, each followed by ReLU. The published tables of continual learning
 /// use it. Weights start uniform in ±√(6 / in) (He et al. 2015, arXiv 1502.01852), biases at zero.
-template <Backend B, class Adapter = nn::NoAdapter>
+template <class B, class Adapter = nn::NoAdapter>
 class Mlp {
+    static_assert(Backend<B>, "didact: the first template argument of Mlp is a backend, e.g. Cpu<float>");
+
   public:
     struct Architecture {};
     using BackendType = B;

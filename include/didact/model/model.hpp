@@ -12,14 +12,25 @@ namespace didact {
 /// there are, and which kind each uses, is decided at run time by add_head. Task t is the t-th head added.
 template <class TrunkType, class... Heads>
 class Model {
+    static_assert(
+        requires {
+            typename TrunkType::BackendType;
+            typename TrunkType::Saved;
+        },
+        "didact: the first template argument of Model is a trunk, e.g. Transformer<arch::Bert, Cpu<float>>");
     static_assert(sizeof...(Heads) > 0, "didact: a Model needs at least one kind of head, e.g. "
                                         "Model<Transformer<arch::Bert, Cpu<float>>, heads::SequenceClassification<>>");
+    static_assert((heads::Kind<Heads, TrunkType> && ...),
+                  "didact: a Model's template arguments after the trunk are kinds of head, e.g. "
+                  "heads::SequenceClassification<>; what one must have stands in model/heads/head.hpp");
 
   public:
     using Trunk = TrunkType;
     using B = typename Trunk::BackendType;
     using BackendType = B;
     using S = Scalar<B>;
+    /// Whether at least one kind of head keeps its logits; those of a language model do not.
+    static constexpr bool keeps_logits = (heads::KeepsLogits<Heads, TrunkType> || ...);
 
     /// What a pass keeps for its backward. One can be used again and again.
     struct Saved {

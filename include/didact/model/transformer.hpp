@@ -15,8 +15,12 @@ class PrefixCache;
 
 /// The trunk of a transformer: embeddings and blocks, without a head. `Arch` fixes the structure, `config` the sizes,
 /// `Adapter` what may be added to every linear layer. Parameters carry their Hugging Face names.
-template <arch::Arch A, Backend B, class Adapter = nn::NoAdapter>
+template <class A, class B, class Adapter = nn::NoAdapter>
 class Transformer {
+    static_assert(arch::Arch<A>, "didact: the first template argument of Transformer is a family of transformers, e.g. "
+                                 "arch::Bert; what it must have stands in model/arch/arch.hpp");
+    static_assert(Backend<B>, "didact: the second template argument of Transformer is a backend, e.g. Cpu<float>");
+
   public:
     using Architecture = A;
     using BackendType = B;

@@ -30,6 +30,23 @@ concept Policy = std::copyable<P> && requires {
     { P::family } -> std::convertible_to<Family>;
 };
 
+/// Stops the compilation with a sentence where P is no policy; `true` otherwise.
+template <class P>
+consteval bool check_policy() {
+    static_assert(
+        requires {
+            { P::family } -> std::convertible_to<Family>;
+        },
+        "didact: this argument is no policy: a policy names its family, e.g. `static constexpr Family family = "
+        "Family::forgetting;`; training options go to Trainer::fit");
+    static_assert(std::copyable<P>, "didact: a policy must be copyable: one value starts many runs");
+    static_assert(
+        std::is_aggregate_v<P>,
+        "didact: a policy is an aggregate of hyper-parameters, without constructors and private members; what "
+        "changes during a run belongs to its State");
+    return true;
+}
+
 /// A policy that can be printed, read from text and stored: `P::name()`, and `P::fields(policy, visit)`, which calls
 /// visit(name, member) for each hyper-parameter. All policies of the library are; one's own need not be.
 template <class P>

@@ -5,9 +5,58 @@
 
 namespace didact {
 
+/// The class that holds what changes during a run of policy P: State<Argument>, checked to be made from the policy and
+/// the model, or from the policy alone.
+template <class P, class Argument, class... Made>
+consteval bool check_state() {
+    static_assert(
+        requires { typename P::template State<Argument>; },
+        "didact: a policy needs a nested `template <class Model> struct State`, empty where nothing changes; see "
+        "policy/freeze/prefix.hpp");
+    using State = typename P::template State<Argument>;
+    static_assert(!std::is_final_v<State>, "didact: a policy's State must not be final: its hooks are found by a class "
+                                           "derived from it");
+    static_assert(std::is_constructible_v<State, const P&, Made...>,
+                  "didact: a policy's State is made by `State(const Policy&, Model&)`, an optimizer's by `State(const "
+                  "Optimizer&)`");
+    return true;
+}
+
+template <class O, class S>
+consteval bool check_optimizer() {
+    static_assert(
+        requires(const O& policy) {
+            { policy.learning_rate } -> std::convertible_to<double>;
+        },
+        "didact: an optimizer needs a member `double learning_rate`; see train/optimizer.hpp");
+    static_assert(
+        requires(typename O::template State<S> state, const TrainableLayout& layout, Archive& archive, S* values,
+                 const S* gradients) {
+            state.layout_changed(layout, layout);
+            state.rule(0.1, true)(std::size_t(0), std::size_t(0), values, gradients);
+            state.reset();
+            state.serialize(archive);
+        },
+        "didact: an optimizer's State needs `layout_changed`, `rule`, `reset` and `serialize`; see "
+        "train/optimizer.hpp");
+    return true;
+}
+
+template <class C>
+consteval bool check_schedule() {
+    static_assert(
+        requires(const C& schedule) {
+            { schedule.factor(std::size_t(0), std::size_t(1)) } -> std::convertible_to<double>;
+        },
+        "didact: a schedule needs `double factor(std::size_t step, std::size_t total) const`; see "
+        "train/schedule.hpp");
+    return true;
+}
+
 /// The policies of a run and their states. Absent ones take no room.
-template <class Model, Policy... Policies>
+template <class Model, class... Policies>
 class PolicySet {
+    static_assert((check_policy<Policies>() && ...));
     static_assert(count_of<Family::freeze, Policies...> <= 1 && count_of<Family::curriculum, Policies...> <= 1 &&
                       count_of<Family::sharing, Policies...> <= 1 && count_of<Family::forgetting, Policies...> <= 1,
                   "didact: two policies of one family; join them by name, e.g. forgetting::Both<A, B>");
@@ -22,6 +71,11 @@ class PolicySet {
     using Forgetting = policy_of<Family::forgetting, Policies...>;
     using Optimizer = policy_of_or<Family::optimizer, optimizer::AdamW, Policies...>;
     using Schedule = policy_of_or<Family::schedule, schedule::Linear, Policies...>;
+
+    static_assert(check_state<Freeze, Model, Model&>() && check_state<Curriculum, Model, Model&>() &&
+                  check_state<Sharing, Model, Model&>() && check_state<Forgetting, Model, Model&>() &&
+                  check_state<Optimizer, S>());
+    static_assert(check_optimizer<Optimizer, S>() && check_schedule<Schedule>());
 
     using FreezeState = typename Freeze::template State<Model>;
     using CurriculumState = typename Curriculum::template State<Model>;

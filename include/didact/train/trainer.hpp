@@ -18,9 +18,13 @@ namespace didact {
 /// order; an absent family is None and costs nothing. The loop itself knows no policy by name.
 template <class Model, class... Policies>
 class Trainer {
-    static_assert((Policy<Policies> && ...),
-                  "didact: an argument of Trainer is no policy; a policy is a copyable struct "
-                  "with `static constexpr Family family`, see policy/policy.hpp");
+    static_assert(
+        requires {
+            typename Model::Trunk;
+            typename Model::Saved;
+        },
+        "didact: a Trainer trains a Model, e.g. Model<Transformer<arch::Bert, Cpu<float>>, "
+        "heads::TokenClassification>");
 
   public:
     using B = typename Model::B;
@@ -39,7 +43,7 @@ class Trainer {
     TrainingResult fit(const Dataset& train, const TrainingOptions& options = {}, auto&&... callbacks) {
         return fit(train, Dataset(), options, callbacks...);
     }
-    TrainingResult fit(const Dataset& train, const Dataset& validation, const TrainingOptions& options,
+    TrainingResult fit(const Dataset& train, const Dataset& validation, const TrainingOptions& options = {},
                        auto&&... callbacks) {
         const Stream stream{{.name = train.name, .tasks = {{.task = 0, .train = train, .validation = validation}}}};
         return fit(stream, options, callbacks...);
@@ -48,6 +52,10 @@ class Trainer {
     /// Trains on a stream of experiences, one after another, and evaluates every test set after each of them. A trainer
     /// that was restored from a checkpoint goes on from where that was written.
     TrainingResult fit(const Stream& stream, const TrainingOptions& options, auto&&... callbacks) {
+        static_assert((is_callback<decltype(callbacks)> && ...),
+                      "didact: a callback has one or more of `void step(const report::StepReport&)`, `void epoch(const "
+                      "report::EpochReport&)`, `void checkpoint(Trainer&)` and `void finish()`; this one has none that "
+                      "can be called so");
         begin_run(stream, options);
         const FlushDenormals flush;
         if (cursor_.experience == 0 && !cursor_.begun) evaluate_row(stream, 0);
@@ -104,6 +112,14 @@ class Trainer {
     }
 
   private:
+    template <class C>
+    static constexpr bool is_callback = requires(C& c, const report::StepReport& report) {
+        c.step(report);
+    }
+    || requires(C& c, const report::EpochReport& report) { c.epoch(report); }
+    || requires(C& c, Trainer& trainer) { c.checkpoint(trainer); }
+    || requires(C& c) { c.finish(); };
+
     struct Cursor {
         std::size_t experience = 0, step_of_epoch = 0;
         bool begun = false; ///< the experience's beginning is behind us

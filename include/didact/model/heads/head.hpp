@@ -35,6 +35,19 @@ concept Head = requires(const typename H::template Layer<Trunk>& layer, Context<
     layer.backward(context, hidden, batch, saved, 1.0, hidden);
 };
 
+/// A kind of head, for any trunk: Layer<Trunk> is the head itself.
+template <class H, class Trunk>
+concept Kind = requires {
+    typename H::template Layer<Trunk>;
+    { H::problem_type } -> std::convertible_to<const char*>;
+};
+
+/// A kind of head that keeps its logits, which distillation and Fisher information read.
+template <class H, class Trunk>
+concept KeepsLogits = requires(typename H::template Layer<Trunk>::Saved saved) {
+    saved.logits;
+};
+
 /// The name of a head's tensor in a checkpoint: Transformers' name for the first head, heads.<task>.<name> after it.
 inline std::string tensor_name(const HeadOptions& options, bool first, const std::string& name) {
     return first ? name : "heads." + options.name + "." + name;

@@ -15,6 +15,10 @@ struct LanguageModel {
 
     template <class Trunk>
     struct Layer {
+        static_assert(
+            requires(const Trunk& trunk) { trunk.token_embedding(); },
+            "didact: a language-model head needs a trunk with a token embedding, e.g. Transformer<arch::Gpt2, "
+            "Cpu<float>>");
         using B = typename Trunk::BackendType;
         using S = Scalar<B>;
         static constexpr const char* problem_type = LanguageModel::problem_type;

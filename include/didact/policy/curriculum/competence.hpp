@@ -35,6 +35,8 @@ struct Competence {
 template <class Difficulty>
 template <class Model>
 class Competence<Difficulty>::State {
+    static_assert(difficulty::check_metric<Difficulty, Model>());
+
   public:
     State(const Competence& policy, const Model&) : policy_(policy) {
         require(policy.initial > 0 && policy.initial <= 1, "curriculum::Competence: initial is ", policy.initial,

@@ -94,6 +94,19 @@ struct Random {
     friend bool operator==(const Random&, const Random&) = default;
 };
 
+/// Stops the compilation with a sentence where D is no difficulty metric.
+template <class D, class Model>
+consteval bool check_metric() {
+    static_assert(
+        requires(const D& metric, Engine<Model>& engine, const TaskData& data) {
+            { metric(engine, data) } -> std::convertible_to<std::vector<float>>;
+        },
+        "didact: a difficulty metric is called as `std::vector<float> operator()(Engine<Model>&, const TaskData&) "
+        "const`; "
+        "see policy/curriculum/difficulty.hpp");
+    return true;
+}
+
 /// Sample numbers from easy to hard; equal difficulties keep the data set's order. Throws where one is not a number.
 inline std::vector<std::uint32_t> easy_to_hard(const std::vector<float>& difficulty, const Dataset& data) {
     for (std::size_t i = 0; i < difficulty.size(); ++i)

@@ -37,6 +37,8 @@ struct Mastery {
 template <class Difficulty>
 template <class Model>
 class Mastery<Difficulty>::State {
+    static_assert(difficulty::check_metric<Difficulty, Model>());
+
   public:
     State(const Mastery& policy, const Model&) : policy_(policy) {
         require(policy.stages > 0, "curriculum::Mastery: stages is 0");

@@ -29,6 +29,9 @@ struct LearningWithoutForgetting {
 
 template <class Model>
 class LearningWithoutForgetting::State {
+    static_assert(Model::keeps_logits, "didact: forgetting::LearningWithoutForgetting distils logits, and no head of "
+                                       "this Model keeps them: language-model heads compute theirs block by block");
+
   public:
     using S = typename Model::S;
 

@@ -28,6 +28,10 @@ struct OnlineEwc {
 
 template <class Model>
 class OnlineEwc::State {
+    static_assert(Model::keeps_logits,
+                  "didact: forgetting::OnlineEwc takes Fisher information over logits, and no head of this Model keeps "
+                  "them: language-model heads compute theirs block by block");
+
   public:
     using S = typename Model::S;
 
