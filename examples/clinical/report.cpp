@@ -44,7 +44,7 @@ void add_table(report::HtmlReport& page, const Results& results, const std::vect
     columns.push_back(metrics ? "value" : rows[0]->metric);
     for (const char* name : {"difference", "p", "verdict", "n"}) columns.push_back(name);
     if (forgets) columns.push_back("forgetting");
-    for (const char* name : {"CPU s", "train s", "peak MB"}) columns.push_back(name);
+    for (const char* name : {"CPU s", "peak MB"}) columns.push_back(name);
     report::Table table(columns);
     for (const Row* row : rows) {
         const Verdict verdict = results.verdict(*row);
@@ -61,7 +61,6 @@ void add_table(report::HtmlReport& page, const Results& results, const std::vect
         cells.push_back(row->runs.size());
         if (forgets) cells.push_back(report::Cell(row->mean(&RunResult::forgetting), 3));
         cells.push_back(report::Cell(row->mean(&RunResult::cpu_seconds), 1));
-        cells.push_back(report::Cell(row->mean(&RunResult::seconds), 1));
         cells.push_back(report::Cell(row->mean(&RunResult::peak_memory_mb), 0));
         table.row(std::move(cells));
     }
