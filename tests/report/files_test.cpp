@@ -102,8 +102,12 @@ TEST_SUITE("unit") {
         const std::string missing = (folder.path / "none" / "log").string();
         CHECK(error_of([&] { AppendFile file(missing); }) ==
               missing + ": cannot be opened for writing: No such file or directory");
-        // The kernel's own folders refuse new files, even to root.
-        CHECK(error_of([] { AppendFile file("/sys/log"); }).rfind("/sys/log: cannot be opened for writing: ", 0) == 0);
+        if (std::filesystem::exists("/proc/self")) // which refuses new files, even to root
+            CHECK(error_of([] {
+                      AppendFile file("/proc/log");
+                  }).rfind("/proc/log: cannot be opened for writing: ", 0) == 0);
+        else
+            MESSAGE("skipped: there is no /proc");
 
         AppendFile(folder.path / "log").write("abc");
         const std::string log = (folder.path / "log").string();

@@ -97,6 +97,7 @@ TEST_SUITE("unit") {
         AppendFile(folder.path / "file").close();
         CHECK(error_of([&] { TensorBoard inside(folder.path / "file"); }).rfind((folder.path / "file").string(), 0) ==
               0);
-        CHECK(error_of([] { TensorBoard board("/proc"); }).rfind("/proc/events.out.tfevents.", 0) == 0);
+        if (std::filesystem::exists("/proc/self")) // which refuses new files, even to root
+            CHECK(error_of([] { TensorBoard board("/proc"); }).rfind("/proc/events.out.tfevents.", 0) == 0);
     }
 }
