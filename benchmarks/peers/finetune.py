@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""examples/finetune beside a fine-tuning script of Python Transformers: same files, same flags, same seeds, run in turn.
+
+    benchmarks/peers/finetune.py --model MODEL --data ../shared/data --python venv/bin/python
+
+Prints a line for each run, then for each data set: accuracy of both (mean and 95 % t interval over seeds), their
+difference seed by seed, and the ratios of training seconds and of peak memory. Ends with 1 where the accuracy is below
+the peer's by more than that interval holds. The peer prints one JSON object with `accuracy`, `train_seconds` and
+`peak_memory_mb` as its last line and takes the flags below; its Python needs torch and transformers.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+STUDENT_T_975 = [float("inf"), 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]  # by degrees of freedom
+
+
+def parse():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--model", required=True, help="Hugging Face folder of a BERT-type model")
+    p.add_argument("--data", default=os.path.join(ROOT, "..", "shared", "data"))
+    p.add_argument("--sets", default="symptom-to-disease,banking77", help="folders with train.tsv and test.tsv")
+    p.add_argument("--finetune", default=os.path.join(ROOT, "build", "release", "examples", "finetune"))
+    p.add_argument("--peer", default=os.path.join(ROOT, "..", "shared", "peers", "hf_finetune.py"))
+    p.add_argument("--python", default=sys.executable, help="Python that runs the peer")
+    p.add_argument("--seeds", type=int, default=3, choices=range(2, 11), metavar="2..10")
+    p.add_argument("--epochs", type=int, default=3)
+    p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--lr", type=float, default=5e-5)
+    p.add_argument("--max-length", type=int, default=128)
+    p.add_argument("--freeze", default="none")
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--limit", type=int, default=0, help="training rows; each side draws its own by the seed")
+    p.add_argument("--json", help="file for all runs")
+    return p.parse_args()
+
+
+def run(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def interval(values):
+    """Mean and half width of the 95 % t interval."""
+    return statistics.mean(values), STUDENT_T_975[len(values) - 1] * statistics.stdev(values) / len(values) ** 0.5
+
+
+def plus_minus(values, digits=4):
+    mean, half = interval(values)
+    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+
+
+def main():
+    a = parse()
+    for path in (a.finetune, a.peer, a.data, a.model):
+        if not os.path.exists(path):
+            sys.exit(f"{path}: not found; see --help")
+    runs, below = [], []
+    for name in a.sets.split(","):
+        folder = os.path.join(a.data, name)
+        mine, peer = [], []
+        for seed in range(1, a.seeds + 1):
+            flags = ["--model", a.model, "--train", os.path.join(folder, "train.tsv"), "--test",
+                     os.path.join(folder, "test.tsv"), "--epochs", str(a.epochs), "--batch", str(a.batch), "--lr",
+                     str(a.lr), "--max-length", str(a.max_length), "--freeze", a.freeze, "--seed", str(seed),
+                     "--threads", str(a.threads), "--limit", str(a.limit)]
+            for system, command, results in (("didact", [a.finetune, *flags, "--json", "-", "--quiet"], mine),
+                                             ("peer", [a.python, a.peer, *flags], peer)):
+                result = run(command)
+                results.append(result)
+                runs.append({"set": name, "system": system, **result})
+                print(f"{name}, seed {seed}, {system}: accuracy {result['accuracy']:.4f}, loss {result['loss']:.4f}, "
+                      f"{result['train_seconds']:.1f} s, {result['peak_memory_mb']:.0f} MB", flush=True)
+        column = lambda results, key: [r[key] for r in results]
+        difference = [x - y for x, y in zip(column(mine, "accuracy"), column(peer, "accuracy"))]
+        mean, half = interval(difference)
+        if mean + half < 0:
+            below.append(name)
+        print(f"{name}, {a.seeds} seeds: accuracy {plus_minus(column(mine, 'accuracy'))}, peer "
+              f"{plus_minus(column(peer, 'accuracy'))}, difference {plus_minus(difference)}; seconds "
+              f"{plus_minus([x / y for x, y in zip(column(mine, 'train_seconds'), column(peer, 'train_seconds'))], 3)}"
+              f" of the peer's; peak memory "
+              f"{plus_minus([x / y for x, y in zip(column(mine, 'peak_memory_mb'), column(peer, 'peak_memory_mb'))], 3)}"
+              f" of the peer's", flush=True)
+    if a.json:
+        with open(a.json + ".part", "w", encoding="utf-8") as file:
+            json.dump(runs, file, indent=1)
+        os.replace(a.json + ".part", a.json)
+    if below:
+        sys.exit(f"accuracy below the peer's by more than the seeds' interval: {', '.join(below)}")
+
+
+if __name__ == "__main__":
+    main()
