@@ -4,12 +4,10 @@
 #include <optional>
 
 #include "didact/eval/evaluate.hpp"
-#include "didact/report/step_report.hpp"
-#include "didact/train/engine.hpp"
-#include "didact/train/gradient_rows.hpp"
-#include "didact/train/options.hpp"
-#include "didact/train/policies.hpp"
+#include "didact/train/best_weights.hpp"
+#include "didact/train/callback.hpp"
 #include "didact/train/sampler.hpp"
+#include "didact/train/step_gradient.hpp"
 #include "didact/train/update.hpp"
 
 namespace didact {
@@ -52,7 +50,7 @@ class Trainer {
     /// Trains on a stream of experiences, one after another, and evaluates every test set after each of them. A trainer
     /// that was restored from a checkpoint goes on from where that was written.
     TrainingResult fit(const Stream& stream, const TrainingOptions& options, auto&&... callbacks) {
-        static_assert((is_callback<decltype(callbacks)> && ...),
+        static_assert((Callback<decltype(callbacks), Trainer> && ...),
                       "didact: a callback has one or more of `void step(const report::StepReport&)`, `void epoch(const "
                       "report::EpochReport&)`, `void checkpoint(Trainer&)` and `void finish()`; this one has none that "
                       "can be called so");
@@ -69,12 +67,12 @@ class Trainer {
                 call_step(report, callbacks...);
                 if (cursor_.step_of_epoch == moment_.steps_per_epoch || moment_.step == moment_.total_steps)
                     end_epoch(experience, callbacks...);
-                call_checkpoint(callbacks...);
+                call_checkpoint(*this, callbacks...);
                 if (options_.stop && options_.stop()) return result_;
             }
             end_experience(stream, experience);
         }
-        (call_finish(callbacks), ...);
+        call_finish(callbacks...);
         result_.finished = true;
         return result_;
     }
@@ -112,14 +110,6 @@ class Trainer {
     }
 
   private:
-    template <class C>
-    static constexpr bool is_callback = requires(C& c, const report::StepReport& report) {
-        c.step(report);
-    }
-    || requires(C& c, const report::EpochReport& report) { c.epoch(report); }
-    || requires(C& c, Trainer& trainer) { c.checkpoint(trainer); }
-    || requires(C& c) { c.finish(); };
-
     struct Cursor {
         std::size_t experience = 0, step_of_epoch = 0;
         bool begun = false; ///< the experience's beginning is behind us
@@ -195,14 +185,14 @@ class Trainer {
         cursor_.begun = true;
     }
 
-    bool experience_is_over() const { return moment_.step >= moment_.total_steps || best_.stopped; }
+    bool experience_is_over() const { return moment_.step >= moment_.total_steps || best_.stopped(); }
 
     /// One optimizer step: choose, forward and backward, project, update.
     report::StepReport step(const Experience& experience) {
         StepBatches& batches = batches_;
         sampler_.fill(experience, moment_, cursor_.step_of_epoch, options_, policies_, batches);
         if constexpr (hooks::Rehearse<typename Set::ForgettingState>) policies_.forgetting.rehearse(batches, moment_);
-        const double loss = gradients(batches);
+        const double loss = gradient_(*engine_, policies_, batches, moment_);
         if constexpr (hooks::Project<typename Set::ForgettingState, Model>)
             policies_.forgetting.project(*engine_, moment_);
         Context<B> context = engine_->context();
@@ -227,82 +217,6 @@ class Trainer {
                 seconds()};
     }
 
-    /// Leaves the gradient of the step's loss in the store; returns the loss.
-    double gradients(StepBatches& step) {
-        const std::span<StepGroup> groups = step.groups();
-        for (StepGroup& group : groups) {
-            group.units = group.loss = 0;
-            for (std::size_t i = 0; i < group.used; ++i) group.units += model_.units(group.micro_batches[i]);
-        }
-        using Sharing = typename Set::SharingState;
-        if constexpr (hooks::WeighLosses<Sharing>) weigh(groups);
-        if constexpr (hooks::Combine<Sharing>) {
-            combined_.begin(*engine_, groups.size());
-            for (std::size_t k = 0; k < groups.size(); ++k) {
-                combined_.redirect(*engine_, k);
-                group_gradient(groups[k]);
-            }
-            combined_.finish(*engine_, policies_.sharing, moment_);
-        } else {
-            for (StepGroup& group : groups) group_gradient(group);
-        }
-        double total = 0;
-        for (const StepGroup& group : groups) total += group.weight * group.loss;
-        return total;
-    }
-
-    /// Losses first, then weights: what a policy that weighs losses needs. The groups are run forward once more in the
-    /// gradient pass, with the same dropout.
-    void weigh(std::span<StepGroup> groups) {
-        group_weights_.resize(groups.size());
-        for (std::size_t k = 0; k < groups.size(); ++k) {
-            for (std::size_t i = 0; i < groups[k].used; ++i) {
-                const Batch& batch = groups[k].micro_batches[i];
-                engine_->arena().reset();
-                Context<B> context = engine_->context(true, dropout_key(batch));
-                engine_->forward(context, batch, engine_->saved(), false);
-                groups[k].loss += model_.loss(context, batch, engine_->saved(), engine_->losses_for(batch));
-            }
-            if (groups[k].units > 0) groups[k].loss /= groups[k].units;
-            group_weights_[k] = groups[k].weight;
-        }
-        policies_.sharing.weigh_losses(groups, group_weights_, moment_);
-        for (std::size_t k = 0; k < groups.size(); ++k) groups[k].weight = group_weights_[k];
-    }
-
-    void group_gradient(StepGroup& group) {
-        if (group.units <= 0) return;
-        const double scale = group.weight / group.units;
-        double sum = 0;
-        for (std::size_t i = 0; i < group.used; ++i) {
-            const Batch& batch = group.micro_batches[i];
-            engine_->arena().reset();
-            Context<B> context = engine_->context(true, dropout_key(batch));
-            auto& saved = engine_->saved();
-            engine_->forward(context, batch, saved);
-            const std::span<float> losses = engine_->losses_for(batch);
-            sum += model_.loss(context, batch, saved, losses);
-            if constexpr (hooks::Observe<typename Set::CurriculumState>)
-                if (!group.rehearsed) policies_.curriculum.observe(batch, losses, moment_);
-            if constexpr (hooks::Observe<typename Set::ForgettingState>)
-                if (!group.rehearsed) policies_.forgetting.observe(batch, losses, moment_);
-            if constexpr (hooks::Distil<typename Set::ForgettingState, Model>) {
-                model_.backward(context, batch, saved, scale, [&](View<S> dhidden) {
-                    sum += policies_.forgetting.distil(*engine_, batch, saved, scale, dhidden, moment_);
-                });
-            } else {
-                model_.backward(context, batch, saved, scale);
-            }
-        }
-        group.loss = sum / group.units;
-    }
-
-    /// One key a micro-batch: the step's and its first sample's.
-    std::uint64_t dropout_key(const Batch& batch) const {
-        const std::uint64_t first = batch.samples.empty() ? 0 : batch.samples[0].dataset ^ batch.samples[0].index;
-        return moment_.key(RandomPurpose::dropout, first).bits();
-    }
-
     void check_finite(double loss, double norm) {
         if (std::isfinite(loss) && std::isfinite(norm)) return;
         const std::string tensor = engine_->find_bad_gradient();
@@ -321,17 +235,11 @@ class Trainer {
             metric = metric.value_or(0) + evaluation.primary / double(experience.tasks.size());
             const report::EpochReport report{moment_.experience, moment_.epoch, "validation",
                                              evaluation.named_metrics(), seconds()};
-            (call_epoch(report, callbacks), ...);
+            call_epoch(report, callbacks...);
         }
         if (metric) {
             result_.validation.push_back(*metric);
-            if (!best_.metric || *metric > *best_.metric) {
-                best_.metric = metric;
-                best_.epochs_without = 0;
-                if (options_.restore_best) best_.values = model_.parameters().snapshot();
-            } else if (options_.patience > 0 && ++best_.epochs_without >= options_.patience) {
-                best_.stopped = true;
-            }
+            best_.epoch_done(*metric, options_, model_.parameters());
         }
         ++moment_.epoch;
         cursor_.step_of_epoch = 0;
@@ -339,10 +247,7 @@ class Trainer {
     }
 
     void end_experience(const Stream& stream, const Experience& experience) {
-        if (options_.restore_best && !best_.values.empty()) {
-            std::copy(best_.values.begin(), best_.values.end(), model_.parameters().values().begin());
-            engine_->prefix_cache().clear();
-        }
+        if (best_.restore(model_.parameters())) engine_->prefix_cache().clear();
         policies_.experience_ended(*engine_, experience, moment_);
         ++cursor_.experience;
         cursor_.begun = false;
@@ -369,42 +274,6 @@ class Trainer {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
     }
 
-    void call_step(const report::StepReport& report, auto&... callbacks) {
-        [[maybe_unused]] const auto call = [&](auto& callback) {
-            if constexpr (requires { callback.step(report); }) callback.step(report);
-        };
-        (call(callbacks), ...);
-    }
-    static void call_epoch(const report::EpochReport& report, auto& callback) {
-        if constexpr (requires { callback.epoch(report); }) callback.epoch(report);
-    }
-    static void call_finish(auto& callback) {
-        if constexpr (requires { callback.finish(); }) callback.finish();
-    }
-    void call_checkpoint(auto&... callbacks) {
-        [[maybe_unused]] const auto call = [&](auto& callback) {
-            if constexpr (requires { callback.checkpoint(*this); }) callback.checkpoint(*this);
-        };
-        (call(callbacks), ...);
-    }
-
-    struct Best {
-        std::optional<double> metric;
-        std::size_t epochs_without = 0;
-        bool stopped = false;
-        AlignedVector<S> values;
-        void serialize(Archive& archive) {
-            bool known = metric.has_value();
-            double value = metric.value_or(0);
-            archive("known", known);
-            archive("metric", value);
-            if (archive.reading()) metric = known ? std::optional(value) : std::nullopt;
-            archive("epochs_without", epochs_without);
-            archive("stopped", stopped);
-            archive("values", values);
-        }
-    };
-
     Model& model_;
     KeepTrainable<B> keep_trainable_; ///< what a freeze policy changes ends with the trainer
     std::unique_ptr<Engine<Model>> engine_;
@@ -412,12 +281,11 @@ class Trainer {
     TrainingOptions options_;
     Moment moment_;
     Cursor cursor_;
-    Best best_;
+    BestWeights<B> best_;
     TrainingResult result_;
     StepBatches batches_;
     Sampler sampler_;
-    GradientRows<Model> combined_;
-    std::vector<double> group_weights_;
+    StepGradient<Model, Set> gradient_;
     std::chrono::steady_clock::time_point started_;
     bool restored_ = false;
 };

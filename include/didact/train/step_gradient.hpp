@@ -1,0 +1,107 @@
+#pragma once
+#include "didact/train/gradient_rows.hpp"
+#include "didact/train/policies.hpp"
+#include "didact/train/step.hpp"
+
+namespace didact {
+
+/// Leaves the gradient of a step's loss, Σ weight · mean loss over its groups, in the parameter store: the passes
+/// forward and backward of all micro-batches, with what curriculum, sharing and forgetting policies do between them.
+template <class Model, class Policies>
+class StepGradient {
+  public:
+    using S = typename Model::S;
+
+    /// Returns the loss. Afterwards each group knows its own, and the weight that it had.
+    double operator()(Engine<Model>& engine, Policies& policies, StepBatches& batches, const Moment& moment) {
+        const Pass pass{engine, policies, moment};
+        const std::span<StepGroup> groups = batches.groups();
+        for (StepGroup& group : groups) {
+            group.units = group.loss = 0;
+            for (std::size_t i = 0; i < group.used; ++i) group.units += engine.model().units(group.micro_batches[i]);
+        }
+        using Sharing = typename Policies::SharingState;
+        if constexpr (hooks::WeighLosses<Sharing>) weigh(pass, groups);
+        if constexpr (hooks::Combine<Sharing>) {
+            rows_.begin(engine, groups.size());
+            for (std::size_t k = 0; k < groups.size(); ++k) {
+                rows_.redirect(engine, k);
+                add_gradient(pass, groups[k]);
+            }
+            rows_.finish(engine, policies.sharing, moment);
+        } else {
+            for (StepGroup& group : groups) add_gradient(pass, group);
+        }
+        double total = 0;
+        for (const StepGroup& group : groups) total += group.weight * group.loss;
+        return total;
+    }
+
+  private:
+    struct Pass {
+        Engine<Model>& engine;
+        Policies& policies;
+        const Moment& moment;
+
+        /// Dropout has one key a micro-batch: the step's and its first sample's.
+        Context<typename Model::B> context(const Batch& batch) const {
+            engine.arena().reset();
+            const std::uint64_t first = batch.samples.empty() ? 0 : batch.samples[0].dataset ^ batch.samples[0].index;
+            return engine.context(true, moment.key(RandomPurpose::dropout, first).bits());
+        }
+    };
+
+    /// Losses first, then weights: what a policy that weighs losses needs. The groups are run forward once more for
+    /// their gradients, with the same dropout.
+    void weigh(const Pass& pass, std::span<StepGroup> groups) {
+        Engine<Model>& engine = pass.engine;
+        weights_.resize(groups.size());
+        for (std::size_t k = 0; k < groups.size(); ++k) {
+            for (std::size_t i = 0; i < groups[k].used; ++i) {
+                const Batch& batch = groups[k].micro_batches[i];
+                auto context = pass.context(batch);
+                engine.forward(context, batch, engine.saved(), false);
+                groups[k].loss += engine.model().loss(context, batch, engine.saved(), engine.losses_for(batch));
+            }
+            if (groups[k].units > 0) groups[k].loss /= groups[k].units;
+            weights_[k] = groups[k].weight;
+        }
+        pass.policies.sharing.weigh_losses(groups, weights_, pass.moment);
+        for (std::size_t k = 0; k < groups.size(); ++k) groups[k].weight = weights_[k];
+    }
+
+    void add_gradient(const Pass& pass, StepGroup& group) {
+        if (group.units <= 0) return;
+        Engine<Model>& engine = pass.engine;
+        Policies& policies = pass.policies;
+        const Moment& moment = pass.moment;
+        Model& model = engine.model();
+        const double scale = group.weight / group.units;
+        double sum = 0;
+        for (std::size_t i = 0; i < group.used; ++i) {
+            const Batch& batch = group.micro_batches[i];
+            auto context = pass.context(batch);
+            auto& saved = engine.saved();
+            engine.forward(context, batch, saved);
+            const std::span<float> losses = engine.losses_for(batch);
+            sum += model.loss(context, batch, saved, losses);
+            if constexpr (hooks::Observe<typename Policies::CurriculumState>)
+                if (!group.rehearsed) policies.curriculum.observe(batch, losses, moment);
+            if constexpr (hooks::Observe<typename Policies::ForgettingState>)
+                if (!group.rehearsed) policies.forgetting.observe(batch, losses, moment);
+            if constexpr (hooks::Distil<typename Policies::ForgettingState, Model>) {
+                model.backward(context, batch, saved, scale, [&](View<S> dhidden) {
+                    sum += policies.forgetting.distil(engine, batch, saved, scale, dhidden, moment);
+                });
+            } else {
+                model.backward(context, batch, saved, scale);
+            }
+        }
+        group.loss = sum / group.units;
+    }
+
+    GradientRows<Model> rows_;
+    std::vector<double> weights_;
+};
+
+}
