@@ -19,8 +19,12 @@ void run_stream(Study& study, const LaterSet& later) {
                     .average = true};
     compare(study, setting, //
             strategy("none", 1),
-            strategy("Replay", 1, Replay{.capacity = budget.few_labels / 2, .batch_size = budget.batch_size / 2}),
-            strategy("OnlineEwc", 1, OnlineEwc{.strength = 1e4, .fisher_samples = budget.fisher_samples}));
+            strategy("Replay", 1, Replay{.capacity = budget.few_labels / 2, .batch_size = budget.batch_size / 2}));
+    std::vector<Strategy<Encoder<>, OnlineEwc>> strengths;
+    for (const double strength : budget.ewc_strengths)
+        strengths.push_back(
+            strategy("OnlineEwc", 1, OnlineEwc{.strength = strength, .fisher_samples = budget.fisher_samples}));
+    run(study, setting, strengths);
     if (budget.all_strategies)
         compare(study, setting, strategy("LwF", 1, LearningWithoutForgetting{.strength = 1, .temperature = 2}),
                 strategy("A-GEM", 1, AveragedGem{.capacity = budget.few_labels / 2, .batch_size = budget.batch_size}));

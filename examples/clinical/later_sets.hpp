@@ -11,7 +11,8 @@ struct LaterSet {
 };
 
 /// New diagnoses for the same head (the first half of them, then the second), and a second set as the data have it: of
-/// a later time, or another task with a head of its own. The small size takes one of them.
+/// a later time, or another task with a head of its own. What has no room for all strategies takes the first, where
+/// forgetting is plain to see.
 inline std::vector<LaterSet> later_sets(const Study& study) {
     using namespace didact;
     const Data& data = study.data;
@@ -44,8 +45,7 @@ inline std::vector<LaterSet> later_sets(const Study& study) {
         }};
     if (data.later_has_its_own_head) set.heads.push_back(&later);
     if (study.budget.all_strategies) return {classes, set};
-    if (data.later_has_its_own_head) return {classes};
-    return {set};
+    return {classes};
 }
 
 }

@@ -19,6 +19,13 @@ void reset_peak_memory() {
 
 template Outcome train_once(const Study&, const Setting&, const Strategy<Encoder<>>&, double, std::uint64_t);
 
+double Outcome::score() const {
+    if (tests.empty()) return eval::AverageAccuracy::of(eval::ResultMatrix(matrix));
+    double sum = 0;
+    for (const Evaluation& test : tests) sum += test.primary;
+    return sum / double(tests.size());
+}
+
 bool reuse(Study& study, const Setting& setting, const std::string& strategy, const std::string& other_experiment) {
     std::vector<Row> found;
     for (const Row& row : study.results.rows())
@@ -49,7 +56,7 @@ void record(Study& study, const Setting& setting, const std::string& strategy, c
     if (setting.average) {
         const eval::ResultMatrix matrix(outcome.matrix);
         row.metric = "average accuracy";
-        run.value = eval::AverageAccuracy::of(matrix);
+        run.value = outcome.score();
         if (matrix.experiences() > 1) {
             run.forgetting = eval::Forgetting::of(matrix);
             run.matrix = outcome.matrix;

@@ -51,6 +51,17 @@ struct Strategy {
     double rate = 1;                   ///< times the budget's learning rate
     const Pretrained* start = nullptr; ///< the base model where not said
     std::tuple<Policies...> policies = {};
+
+    /// The policies with their numbers.
+    std::string describe() const {
+        return std::apply(
+            [](const Policies&... policy) {
+                std::string text;
+                ((text += (text.empty() ? "" : " + ") + didact::describe(policy)), ...);
+                return text;
+            },
+            policies);
+    }
 };
 
 template <class Trunk = Encoder<>, didact::Policy... Policies>
@@ -66,6 +77,9 @@ struct Outcome {
     RunResult run;
     std::vector<double> matrix;
     std::vector<didact::Evaluation> tests; ///< of the last experience's tasks where there is one experience
+
+    /// Mean over all test sets.
+    double score() const;
 };
 
 /// Trains one model. With one experience the tests are left out of the training and run at the end.
@@ -134,41 +148,62 @@ extern template Outcome train_once(const Study&, const Setting&, const Strategy<
 void record(Study& study, const Setting& setting, const std::string& strategy, const std::string& policies,
             const Outcome& outcome);
 
-/// The learning rate for a strategy: the budget's, times what its kind of update needs, times the factor that is best
-/// by validation on a seed that takes no part in the results. Every strategy gets the same number of tries.
-template <class Trunk, didact::Policy... Policies>
-double chosen_rate(const Study& study, const Setting& setting, const Strategy<Trunk, Policies...>& strategy) {
-    const double rate = study.budget.learning_rate * strategy.rate;
-    const auto& factors = study.budget.rate_factors;
-    if (factors.size() == 1) return rate * factors[0];
+/// The same setting judged by its validation parts: what is chosen in it has not seen the control set.
+inline Setting judged_by_validation(Setting setting) {
+    setting.stream = [stream = std::move(setting.stream)](std::uint64_t seed) {
+        didact::Stream result = stream(seed);
+        for (didact::Experience& experience : result)
+            for (didact::TaskData& data : experience.tasks) data.test = data.validation;
+        return result;
+    };
+    return setting;
+}
+
+/// A strategy and the learning rate to run it with.
+template <class Strategy>
+struct Choice {
+    Strategy strategy;
+    double rate = 0;
+};
+
+/// The best by validation, on a seed that takes no part in the results: of several versions of a strategy, or else of
+/// the budget's learning rates, times what its kind of update needs. Every strategy gets the same number of tries.
+template <class Strategy>
+Choice<Strategy> choose(const Study& study, const Setting& setting, const std::vector<Strategy>& versions) {
+    std::vector<Choice<Strategy>> choices;
+    for (const Strategy& version : versions)
+        for (const double factor : versions.size() > 1 ? std::vector<double>{1} : study.budget.rate_factors)
+            choices.push_back({version, study.budget.learning_rate * version.rate * factor});
+    if (choices.size() == 1) return choices[0];
     constexpr std::uint64_t tuning_seed = 1000000;
-    double best = 0, best_score = -1e300;
-    for (const double factor : factors) {
-        const Outcome outcome = train_once(study, setting, strategy, rate * factor, tuning_seed);
-        std::cerr << "clinical: " << setting.experiment << " / " << setting.name << " / " << strategy.name
-                  << ": learning rate " << didact::report::scientific(rate * factor) << ", validation "
-                  << didact::report::fixed(outcome.run.validation, 3) << std::endl;
-        if (outcome.run.validation > best_score) best = rate * factor, best_score = outcome.run.validation;
+    const Setting tuning = judged_by_validation(setting);
+    std::size_t best = 0;
+    double best_score = -1e300;
+    for (std::size_t i = 0; i < choices.size(); ++i) {
+        const double score = train_once(study, tuning, choices[i].strategy, choices[i].rate, tuning_seed).score();
+        std::cerr << "clinical: " << setting.experiment << " / " << setting.name << " / " << choices[i].strategy.name
+                  << ": " << choices[i].strategy.describe() << ", learning rate "
+                  << didact::report::scientific(choices[i].rate) << ": validation " << didact::report::fixed(score, 3)
+                  << std::endl;
+        if (score > best_score) best = i, best_score = score;
     }
-    return best;
+    return choices[best];
 }
 
 /// Takes over what another experiment found for the same strategy in the same setting; false where it was not run.
 bool reuse(Study& study, const Setting& setting, const std::string& strategy, const std::string& other_experiment);
 
-/// Runs a strategy in a setting, seed by seed.
+/// Runs the best version of a strategy in a setting, seed by seed.
+template <class Trunk, didact::Policy... Policies>
+void run(Study& study, const Setting& setting, const std::vector<Strategy<Trunk, Policies...>>& versions) {
+    const auto [strategy, rate] = choose(study, setting, versions);
+    for (std::uint64_t seed = 1; seed <= study.options.seeds; ++seed)
+        record(study, setting, strategy.name, strategy.describe(), train_once(study, setting, strategy, rate, seed));
+}
+
 template <class Trunk, didact::Policy... Policies>
 void run(Study& study, const Setting& setting, const Strategy<Trunk, Policies...>& strategy) {
-    const double rate = chosen_rate(study, setting, strategy);
-    const std::string policies = std::apply(
-        [](const Policies&... policy) {
-            std::string text;
-            ((text += (text.empty() ? "" : " + ") + didact::describe(policy)), ...);
-            return text;
-        },
-        strategy.policies);
-    for (std::uint64_t seed = 1; seed <= study.options.seeds; ++seed)
-        record(study, setting, strategy.name, policies, train_once(study, setting, strategy, rate, seed));
+    run(study, setting, std::vector{strategy});
 }
 
 /// Runs several strategies in a setting.
