@@ -75,7 +75,7 @@ class HtmlReport {
 :root { --ground: #ffffff; --text: #1f2328; --muted: #57606a; --line: #d0d7de; --band: #f6f8fa; --link: #0550ae; }
 body { margin: 0; background: var(--ground); color: var(--text);
   font: 16px/1.55 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+main { max-width: 64rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.35rem; margin: 2.4rem 0 .8rem; padding-bottom: .3rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1.08rem; margin: 1.8rem 0 .6rem; }
@@ -86,7 +86,7 @@ nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; pa
   border-block: 1px solid var(--line); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .93rem; margin: .4rem 0 1.4rem; }
-th, td { padding: .36rem .8rem; text-align: left; vertical-align: top; white-space: nowrap; }
+th, td { padding: .36rem .6rem; text-align: left; vertical-align: top; white-space: nowrap; }
 th { border-bottom: 2px solid var(--line); }
 td { border-bottom: 1px solid var(--line); }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
