@@ -48,10 +48,16 @@ void check_frozen(const Policy& policy, const Trains& trains) {
     Archive written;
     trainer.policies().optimizer.serialize(written);
     Archive read(written.bytes(), "moments");
-    std::uint64_t steps = 0;
+    struct Age {
+        std::size_t end = 0;
+        std::uint64_t steps = 0;
+        void serialize(Archive& archive) { archive("end", end), archive("steps", steps); }
+    };
+    std::vector<Age> ages;
     AlignedVector<float> m, v;
-    read("steps", steps), read("m", m), read("v", v);
-    CHECK(steps == 6);
+    read("ages", ages), read("m", m), read("v", v);
+    CHECK(ages.size() == 1);
+    CHECK(ages.at(0).steps == 6);
     CHECK(m.size() == store.gradients().size());
     CHECK(v.size() == store.gradients().size());
 }

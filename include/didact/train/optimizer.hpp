@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -14,7 +15,8 @@ inline constexpr std::size_t update_block = 256;
 
 /// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), as PyTorch's: with g the gradient and η the scheduled rate,
 /// w ← w − η λ w; m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − η m̂ / (√v̂ + ε), m̂ = m / (1 − β₁ᵗ), v̂ = v / (1
-/// − β₂ᵗ). λ acts on weights only, not on biases and norms.
+/// − β₂ᵗ). t counts the steps of each parameter since it began to train. λ acts on weights only, not on biases and
+/// norms.
 struct AdamW {
     static constexpr Family family = Family::optimizer;
     double learning_rate = 5e-5;
@@ -43,7 +45,24 @@ class AdamW::State {
     void layout_changed(const TrainableLayout& before, const TrainableLayout& after) {
         m_ = after.carry_over(before, m_);
         v_ = after.carry_over(before, v_);
+        std::vector<Age> ages;
+        std::size_t b = 0;
+        for (std::size_t i = 0; i < after.slices.size(); ++i) {
+            while (b < before.slices.size() && before.slices[b].id < after.slices[i].id) ++b;
+            const bool stays = b < before.slices.size() && before.slices[b].id == after.slices[i].id &&
+                               !ages_.empty() && before.slices[b].offset < ages_.back().end;
+            const std::uint64_t steps = stays ? age(before.slices[b].offset).steps : 0;
+            const std::size_t end = i + 1 < after.slices.size() ? after.slices[i + 1].offset : after.size;
+            if (!ages.empty() && ages.back().steps == steps)
+                ages.back().end = end;
+            else
+                ages.push_back({end, steps});
+        }
+        ages_ = std::move(ages);
     }
+
+    /// The end of the elements, from `first` on, that have trained for as many steps as that one.
+    std::size_t one_rule_until(std::size_t first) const { return age(first).end; }
 
     /// The rule of the step about to be taken at learning rate `rate`. Updates the values w of `count` elements, at
     /// most update_block, the first being element `first` of the trainable range, from their gradients g.
@@ -62,10 +81,13 @@ class AdamW::State {
                 w[i] = w[i] * decay - step_size * a[i] / (roots[i] * inverse_root + epsilon);
         }
     };
-    void step_begins() { ++steps_; }
-    Rule rule(double rate, bool decays) {
-        const double correction1 = 1 - std::pow(policy_.beta1, double(steps_));
-        const double correction2 = 1 - std::pow(policy_.beta2, double(steps_));
+    void step_begins() {
+        for (Age& age : ages_) ++age.steps;
+    }
+    Rule rule(double rate, bool decays, std::size_t first = 0) {
+        const double steps = double(age(first).steps);
+        const double correction1 = 1 - std::pow(policy_.beta1, steps);
+        const double correction2 = 1 - std::pow(policy_.beta2, steps);
         return {m_.data(),
                 v_.data(),
                 S(policy_.beta1),
@@ -79,17 +101,32 @@ class AdamW::State {
     void reset() {
         std::fill(m_.begin(), m_.end(), S(0));
         std::fill(v_.begin(), v_.end(), S(0));
-        steps_ = 0;
+        ages_.assign(1, {m_.size(), 0});
     }
     void serialize(Archive& archive) {
-        archive("steps", steps_);
+        archive("ages", ages_);
         archive("m", m_);
         archive("v", v_);
     }
 
   private:
+    /// Elements up to `end` of the trainable range, from where the one before ends, and the steps that they trained
+    /// for.
+    struct Age {
+        std::size_t end = 0;
+        std::uint64_t steps = 0;
+        void serialize(Archive& archive) {
+            archive("end", end);
+            archive("steps", steps);
+        }
+    };
+    const Age& age(std::size_t element) const {
+        return *std::upper_bound(ages_.begin(), ages_.end(), element,
+                                 [](std::size_t e, const Age& age) { return e < age.end; });
+    }
+
     AdamW policy_;
-    std::uint64_t steps_ = 0;
+    std::vector<Age> ages_;
     AlignedVector<S> m_, v_;
 };
 

@@ -9,6 +9,24 @@
 
 namespace didact {
 
+/// The elements of a segment from its first on that one rule of the optimizer serves: AdamW's differs for parameters
+/// that were thawed later.
+template <class Optimizer>
+std::size_t size_of_one_rule(const Optimizer& optimizer, const TrainableSegment& segment) {
+    if constexpr (requires { optimizer.one_rule_until(std::size_t(0)); })
+        return std::min(segment.size, optimizer.one_rule_until(segment.trainable_offset) - segment.trainable_offset);
+    else
+        return segment.size;
+}
+
+template <class Optimizer>
+auto rule_of(Optimizer& optimizer, double rate, const TrainableSegment& segment) {
+    if constexpr (requires { optimizer.rule(rate, true, std::size_t(0)); })
+        return optimizer.rule(rate, segment.decay, segment.trainable_offset);
+    else
+        return optimizer.rule(rate, segment.decay);
+}
+
 /// One pass over the trainable parameters, in blocks that stay in the first cache: clipping, penalties, weight decay
 /// and the optimizer's rule. `clip` multiplies the gradients; the penalties of `freeze` and `forgetting` are added
 /// after clipping, as part of the loss that is not noisy; the gradients are left at zero for the next step.
@@ -18,13 +36,13 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
     using S = typename Model::S;
     constexpr std::size_t width = 16384, block = optimizer::update_block;
     ParameterStore<typename Model::B>& store = context.parameters;
-    for (const TrainableSegment& segment : store.segments()) {
-        const auto rule = optimizer.rule(learning_rate * double(segment.learning_rate_multiple), segment.decay);
+    const auto update = [&](const TrainableSegment& segment, std::size_t size) {
+        const auto rule = rule_of(optimizer, learning_rate * double(segment.learning_rate_multiple), segment);
         S* const values = store.values().data() + segment.offset;
         S* const gradients = store.gradients().data() + segment.trainable_offset;
         const S factor = S(clip);
-        context.pool.for_each_tile(tile_count(segment.size, width), [&](std::size_t tile) {
-            const TileRange range = tile_range(tile, width, segment.size);
+        context.pool.for_each_tile(tile_count(size, width), [&](std::size_t tile) {
+            const TileRange range = tile_range(tile, width, size);
             const auto own_rule = rule; // a local that stores to the arrays cannot change
             std::array<S, block> slopes;
             for (std::size_t begin = range.begin; begin < range.end; begin += block) {
@@ -47,7 +65,15 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
                 std::fill_n(raw, count, S(0));
             }
         });
-    }
+    };
+    for (TrainableSegment segment : store.segments())
+        while (segment.size > 0) {
+            const std::size_t size = size_of_one_rule(optimizer, segment);
+            update(segment, size);
+            segment.offset += size;
+            segment.trainable_offset += size;
+            segment.size -= size;
+        }
 }
 
 }
