@@ -214,6 +214,62 @@ TEST_SUITE("property") {
             if (exact[i] > 0) CHECK(sum[i] / draws == doctest::Approx(exact[i]).epsilon(0.08));
     }
 
+    TEST_CASE("EWC's Fisher of a tagger leaves out tokens with the ignored label") {
+        Model<Transformer<arch::Bert, B>, heads::TokenClassification> model(small::config(), 3);
+        model.add_head({.num_labels = 2});
+        Engine engine(model, 1);
+        model.parameters().plan();
+        const auto fisher_of = [&](std::vector<std::int32_t> labels) {
+            Dataset data("one");
+            data.append({.token_ids = {3, 8, 1}, .labels = std::move(labels)});
+            AlignedVector<double> fisher(model.parameters().gradients().size(), 0.0);
+            forgetting::add_fisher(engine, data, 0, 0, {}, fisher);
+            return std::accumulate(fisher.begin(), fisher.end(), 0.0);
+        };
+        CHECK(fisher_of({ignored_label, ignored_label, ignored_label}) == 0);
+        CHECK(fisher_of({ignored_label, 0, ignored_label}) > 0);
+        CHECK(fisher_of({ignored_label, 0, ignored_label}) != fisher_of({1, 0, 1}));
+    }
+
+    TEST_CASE("EWC's Fisher of a span head is that of its begin and its end, each over the tokens of the sequence") {
+        Model<Transformer<arch::Bert, B>, heads::Span> model(small::config(), 3);
+        model.add_head({.num_labels = 2});
+        auto& store = model.parameters();
+        for (ParameterId id = 0; id < store.count(); ++id) store.set_trainable(id, !store[id].shared);
+        store.plan();
+        Engine engine(model, 1);
+        Dataset data("one");
+        data.append({.token_ids = {3, 8, 1, 12}, .labels = {0, 0}});
+        const Batch batch = small::batch_of(data);
+        std::vector<double> exact(store.gradients().size(), 0);
+        const View<double> z = engine.logits(batch);
+        std::array<std::vector<double>, 2> p{std::vector<double>(4), std::vector<double>(4)};
+        for (std::size_t side = 0; side < 2; ++side) {
+            double sum = 0;
+            for (std::size_t t = 0; t < 4; ++t) sum += p[side][t] = std::exp(z(t, side));
+            for (double& x : p[side]) x /= sum;
+        }
+        for (std::int32_t begin = 0; begin < 4; ++begin)
+            for (std::int32_t end = 0; end < 4; ++end) {
+                Batch labelled = batch;
+                labelled.labels = {begin, end};
+                const auto g = small::mean_gradient(engine, labelled);
+                // The loss is the mean of the two, the log-likelihood their sum.
+                for (std::size_t i = 0; i < exact.size(); ++i)
+                    exact[i] += p[0][std::size_t(begin)] * p[1][std::size_t(end)] * 4 * g[i] * g[i];
+            }
+        AlignedVector<double> sum(exact.size(), 0.0);
+        constexpr std::size_t draws = 4000;
+        for (std::size_t seed = 0; seed < draws; ++seed)
+            forgetting::add_fisher(engine, data, 0, 0, {.seed = seed}, sum);
+        for (std::size_t i = 0; i < exact.size(); ++i) {
+            if (exact[i] > 1e-12)
+                CHECK(sum[i] / draws == doctest::Approx(exact[i]).epsilon(0.1));
+            else
+                CHECK(sum[i] / draws < 1e-12);
+        }
+    }
+
     TEST_CASE("EWC's penalty is strength/2 times decayed Fisher times the squared distance from the last anchor") {
         const Dataset first = small::vectors("first", 12, 5, 3, 1), second = small::vectors("second", 12, 5, 3, 2, 8);
         const forgetting::OnlineEwc policy{.strength = 3, .decay = 0.6};

@@ -4,11 +4,31 @@
 
 namespace didact::forgetting {
 
+/// The probabilities of `count` outcomes with these logits.
+std::vector<double> softmax(std::size_t count, const auto& logit) {
+    std::vector<double> p(count);
+    double top = logit(0), sum = 0;
+    for (std::size_t c = 0; c < count; ++c) top = std::max(top, logit(c));
+    for (std::size_t c = 0; c < count; ++c) sum += p[c] = std::exp(logit(c) - top);
+    for (double& x : p) x /= sum;
+    return p;
+}
+
+/// Draws one of `count` outcomes with these logits and sets the slope of its log probability.
+void draw_slope(Random& random, std::size_t count, const auto& slope, const auto& logit) {
+    const std::vector<double> p = softmax(count, logit);
+    double rest = random.uniform();
+    std::size_t drawn = 0;
+    while (drawn + 1 < count && (rest -= p[drawn]) >= 0) ++drawn;
+    for (std::size_t c = 0; c < count; ++c) slope(c) = std::remove_reference_t<decltype(slope(c))>((c == drawn) - p[c]);
+}
+
 /// Adds the diagonal of the Fisher information of a task to `fisher`, laid out as the gradients: the mean over samples
 /// of E_{y ~ p(y|x)} (∂ log p(y|x) / ∂w)², sample by sample, in evaluation mode, over the model's own predictions. For
 /// sequence classification the expectation is exact, Σ_c p_c (∂ log p_c)², one backward pass a class (van de Ven 2025,
-/// arXiv 2502.11756, finds this the best of the common choices). For the other heads one outcome a row is drawn from
-/// the model's distribution (unit-variance normal for regression), an unbiased estimate.
+/// arXiv 2502.11756, finds this the best of the common choices). For the other heads one outcome is drawn from the
+/// model's distribution, an unbiased estimate: of each row, rows with the ignored label left out (unit-variance normal
+/// for regression), and for a span one token of the sequence as its begin and one as its end.
 template <class Model>
 void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, std::size_t samples, const Moment& moment,
                 AlignedVector<typename Model::S>& fisher) {
@@ -44,19 +64,18 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
                 };
                 const std::string type = head.problem_type;
                 Random random(moment.key(RandomPurpose::fisher, mix_bits(task) ^ order[i]));
-                std::vector<double> p(z.cols);
-                const auto softmax = [&](std::size_t row) {
-                    double top = double(z(row, 0)), sum = 0;
-                    for (std::size_t c = 0; c < z.cols; ++c) top = std::max(top, double(z(row, c)));
-                    for (std::size_t c = 0; c < z.cols; ++c) sum += p[c] = std::exp(double(z(row, c)) - top);
-                    for (double& x : p) x /= sum;
-                };
                 if (type == "single_label_classification") {
-                    softmax(0);
+                    const std::vector<double> p = softmax(z.cols, [&](std::size_t c) { return double(z(0, c)); });
                     for (std::size_t label = 0; label < z.cols; ++label) {
                         for (std::size_t c = 0; c < z.cols; ++c) slope(0, c) = S((c == label) - p[c]);
                         pass(p[label]);
                     }
+                } else if (type == "question_answering") {
+                    for (std::size_t side = 0; side < z.cols; ++side)
+                        draw_slope(
+                            random, z.rows, [&](std::size_t token) -> S& { return slope(token, side); },
+                            [&](std::size_t token) { return double(z(token, side)); });
+                    pass(1);
                 } else {
                     for (std::size_t row = 0; row < z.rows; ++row) {
                         if (type == "regression" || type == "ranking") {
@@ -66,12 +85,12 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
                                 const double q = 1 / (1 + std::exp(-double(z(row, c))));
                                 slope(row, c) = S((random.uniform() < q ? 1.0 : 0.0) - q);
                             }
+                        } else if (batch.labels[row] == ignored_label) {
+                            for (std::size_t c = 0; c < z.cols; ++c) slope(row, c) = S(0);
                         } else {
-                            softmax(row);
-                            double rest = random.uniform();
-                            std::size_t label = 0;
-                            while (label + 1 < z.cols && (rest -= p[label]) >= 0) ++label;
-                            for (std::size_t c = 0; c < z.cols; ++c) slope(row, c) = S((c == label) - p[c]);
+                            draw_slope(
+                                random, z.cols, [&](std::size_t c) -> S& { return slope(row, c); },
+                                [&](std::size_t c) { return double(z(row, c)); });
                         }
                     }
                     pass(1);
