@@ -321,6 +321,26 @@ TEST_SUITE("property") {
         CHECK(counts(0.5) == std::vector<std::size_t>{75, 25}); // √900 : √100
     }
 
+    TEST_CASE("hard sharing gives every task its share over the steps, however small a step is") {
+        TwoTasks setting;
+        const auto total = [&](double exponent, std::vector<std::size_t> sizes, std::size_t per_step) {
+            sharing::Hard::State<M> state({.exponent = exponent}, setting.model);
+            std::vector<std::size_t> sums(sizes.size(), 0), counts(sizes.size(), 0);
+            for (std::size_t step = 0; step < 1000; ++step) {
+                std::fill(counts.begin(), counts.end(), 0);
+                counts[0] = per_step;
+                state.mix(sizes, {}, counts);
+                CHECK(std::accumulate(counts.begin(), counts.end(), std::size_t(0)) == per_step);
+                for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += counts[k];
+            }
+            return sums;
+        };
+        CHECK(total(0, {100, 100}, 1) == std::vector<std::size_t>{500, 500});
+        CHECK(total(0, {0, 100, 100}, 3) == std::vector<std::size_t>{0, 1500, 1500});
+        const double small = std::pow(100, 0.9), large = std::pow(10000, 0.9);
+        CHECK(std::abs(double(total(0.9, {100, 10000}, 32)[0]) - 32000 * small / (small + large)) <= 1);
+    }
+
     TEST_CASE("hard sharing's loss is the sum of the tasks' means") {
         TwoTasks setting;
         const Experience experience = two_tasks(8, 4);

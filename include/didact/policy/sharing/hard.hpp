@@ -1,10 +1,12 @@
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "didact/core/error.hpp"
 #include "didact/core/random.hpp"
 #include "didact/policy/policy.hpp"
+#include "didact/train/archive.hpp"
 #include "didact/train/moment.hpp"
 
 namespace didact::sharing {
@@ -23,24 +25,34 @@ struct Hard {
             require(exponent >= 0, "sharing::Hard: exponent is ", exponent, ", it must not be negative");
         }
 
-        /// The largest remainders get what rounding leaves over, so that the counts add up.
+        /// Each sample goes to the task that is furthest behind its share, over all steps: a share below one sample a
+        /// step is had as well.
         void mix(std::span<const std::size_t> sizes, const Moment&, std::span<std::size_t> counts) {
             if (exponent == 1) return;
             const std::size_t n = std::accumulate(counts.begin(), counts.end(), std::size_t(0));
+            if (behind.size() != sizes.size()) behind.assign(sizes.size(), 0);
             double total = 0;
-            for (const std::size_t size : sizes) total += size ? std::pow(double(size), exponent) : 0;
-            double reached = 0;
-            std::size_t given = 0;
-            for (std::size_t k = 0; k < sizes.size(); ++k) {
-                reached += sizes[k] ? std::pow(double(sizes[k]), exponent) / total * double(n) : 0;
-                const std::size_t until = std::min(n, std::size_t(std::llround(reached)));
-                counts[k] = until - given;
-                given = until;
+            for (const std::size_t size : sizes) total += weight(size);
+            std::fill(counts.begin(), counts.end(), 0);
+            for (std::size_t k = 0; k < sizes.size(); ++k) behind[k] += weight(sizes[k]) / total * double(n);
+            for (std::size_t i = 0; i < n; ++i) {
+                std::size_t next = 0;
+                for (std::size_t k = 1; k < sizes.size(); ++k)
+                    if (sizes[next] == 0 || (sizes[k] > 0 && behind[k] > behind[next])) next = k;
+                ++counts[next];
+                behind[next] -= 1;
             }
         }
 
-        void serialize(auto& archive) { archive("exponent", exponent); }
+        void serialize(Archive& archive) {
+            archive("exponent", exponent);
+            archive("behind", behind);
+        }
+
+        double weight(std::size_t size) const { return size ? std::pow(double(size), exponent) : 0; }
+
         double exponent;
+        std::vector<double> behind = {}; ///< samples that each task is short of
     };
     static std::string name() { return "hard-sharing"; }
     static void fields(auto& policy, const auto& visit) { visit("exponent", policy.exponent); }
