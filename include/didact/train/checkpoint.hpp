@@ -29,6 +29,15 @@ inline std::string contents(const std::string& bytes, const std::string& source)
     return bytes.substr(head);
 }
 
+inline bool is_whole(const std::filesystem::path& path) {
+    try {
+        contents(io::read_file(path), path.string());
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 /// The first line in which two descriptions differ, both ways.
 inline std::string first_difference(const std::string& file, const std::string& here) {
     std::istringstream a(file), b(here);
@@ -107,12 +116,14 @@ class Checkpoint {
         io::make_folder(options_.folder);
     }
 
-    /// Goes on from the newest checkpoint of the folder that is whole. False where there is none.
+    /// Goes on from the newest checkpoint of the folder that is whole. False where there is none at all; throws the
+    /// newest one's Error where none is whole.
     template <class TrainerType>
     bool resume(TrainerType& trainer) const {
         const auto paths = checkpoint_file::list(options_.folder);
         if (paths.empty()) return false;
-        load_checkpoint(trainer, paths.front());
+        const auto whole = std::find_if(paths.begin(), paths.end(), checkpoint_file::is_whole);
+        load_checkpoint(trainer, whole == paths.end() ? paths.front() : *whole);
         return true;
     }
 
