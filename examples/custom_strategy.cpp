@@ -33,7 +33,7 @@ struct MostForgotten {
             // The memory is sorted by rise; the smaller of two draws prefers its front.
             for (std::size_t i = 0; i < batch_size; ++i) {
                 const std::size_t k = std::min(random.below(memory.size()), random.below(memory.size()));
-                batch.append(memory[k].sample, {1, std::uint32_t(k)});
+                batch.append(memory[k].sample, {});
             }
         }
 

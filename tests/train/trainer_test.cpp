@@ -129,6 +129,42 @@ TEST_SUITE("unit") {
         }
     }
 
+    TEST_CASE("the validation metric of several tasks is the mean over those that have validation data") {
+        small::MlpModel<F> model(small::mlp_config(), 3);
+        model.add_head({.num_labels = 3});
+        model.add_head({.num_labels = 3});
+        const Dataset validation = small::vectors("validation", 40, 5, 3, 2);
+        const Stream stream{{.name = "both",
+                             .tasks = {{.task = 0, .train = small::vectors("a", 12, 5, 3, 1), .validation = validation},
+                                       {.task = 1, .train = small::vectors("b", 12, 5, 3, 3)}}}};
+        Trainer trainer(model);
+        const TrainingResult result = trainer.fit(stream, {.epochs = 1});
+        REQUIRE(result.validation.size() == 1);
+        CHECK(result.validation[0] == evaluate(trainer.engine(), validation, 0, 64).primary);
+        CHECK(result.validation[0] > 0);
+    }
+
+    TEST_CASE("a metric that is not a number is below every number, and ends neither best weights nor patience") {
+        small::MlpModel<F> model(small::mlp_config(), 3);
+        const double nan = std::numeric_limits<double>::quiet_NaN();
+        BestWeights<F> best;
+        const auto epoch = [&](double metric) {
+            std::fill(model.parameters().values().begin(), model.parameters().values().end(), float(metric));
+            best.epoch_done(metric, {.patience = 3}, model.parameters());
+        };
+        epoch(nan);
+        epoch(0.25);
+        epoch(nan);
+        epoch(0.5);
+        epoch(nan);
+        epoch(nan);
+        CHECK_FALSE(best.stopped());
+        CHECK(best.restore(model.parameters()));
+        CHECK(model.parameters().values()[0] == 0.5f);
+        epoch(nan);
+        CHECK(best.stopped());
+    }
+
     TEST_CASE("an experience after one that stopped early trains to its own end") {
         Setting s;
         std::size_t steps[2] = {0, 0};

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "didact/core/parameter_store.hpp"
@@ -15,9 +16,10 @@ class BestWeights {
   public:
     using S = Scalar<B>;
 
-    /// `metric`: of validation, higher is better. The first of equal epochs counts as the best.
+    /// `metric`: of validation, higher is better. The first of equal epochs counts as the best; NaN, as of a
+    /// correlation with what is constant, is below all numbers.
     void epoch_done(double metric, const TrainingOptions& options, const ParameterStore<B>& store) {
-        if (!metric_ || metric > *metric_) {
+        if (!metric_ || metric > *metric_ || (std::isnan(*metric_) && !std::isnan(metric))) {
             metric_ = metric;
             epochs_without_ = 0;
             if (options.restore_best) values_ = store.snapshot();

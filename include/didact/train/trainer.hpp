@@ -227,16 +227,19 @@ class Trainer {
     }
 
     void end_epoch(const Experience& experience, auto&... callbacks) {
-        std::optional<double> metric;
-        Evaluation evaluation;
+        double sum = 0;
+        std::size_t count = 0;
         for (const TaskData& data : experience.tasks) {
             if (data.validation.empty()) continue;
-            evaluation = evaluate(*engine_, data.validation, data.task, options_.evaluation_batch_size);
-            metric = metric.value_or(0) + evaluation.primary / double(experience.tasks.size());
+            const Evaluation evaluation =
+                evaluate(*engine_, data.validation, data.task, options_.evaluation_batch_size);
+            sum += evaluation.primary;
+            ++count;
             const report::EpochReport report{moment_.experience, moment_.epoch, "validation",
                                              evaluation.named_metrics(), seconds()};
             call_epoch(report, callbacks...);
         }
+        const std::optional<double> metric = count ? std::optional(sum / double(count)) : std::nullopt;
         if (metric) {
             result_.validation.push_back(*metric);
             best_.epoch_done(*metric, options_, model_.parameters());
