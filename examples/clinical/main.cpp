@@ -1,5 +1,6 @@
 #include <sstream>
 
+#include "didact/io/atomic_file.hpp"
 #include "didact/io/folder.hpp"
 #include "didact/text/tokenizer_json.hpp"
 #include "didact/text/vocabulary.hpp"
@@ -39,12 +40,24 @@ void run_study(const Options& options, bool& training) {
     const didact::report::Stopwatch stopwatch;
     const bool own_model = options.model.empty();
     const Budget budget = Budget::of(options.size, own_model);
-    didact::io::make_folder(options.out);
-    if (options.data.empty()) say("no --data: text is generated");
     const Corpus corpus = read_corpus(options.data);
     const auto tokenizer = make_tokenizer(options, corpus);
 
     Study study{options, budget, encode(corpus, tokenizer, budget), {}, {}, {}};
+    if (!own_model) {
+        study.base = load_pretrained(options.model);
+        didact::require(budget.max_length <= study.base.config.max_positions, options.model, ": the model has ",
+                        study.base.config.max_positions, " positions, the study takes texts of ", budget.max_length);
+        didact::require(tokenizer.size() <= study.base.config.vocab_size, options.model, ": the tokenizer has ",
+                        tokenizer.size(), " tokens, the model a vocabulary of ", study.base.config.vocab_size);
+    }
+    // What cannot be written is refused now, not at the end.
+    didact::io::make_folder(options.out);
+    didact::io::AtomicFile(std::filesystem::path(options.out) / "report.html");
+    if (!options.json.empty()) didact::io::AtomicFile(std::filesystem::path(options.json));
+
+    training = true;
+    if (options.data.empty()) say("no --data: text is generated");
     for (const std::string& note : study.data.notes) say("cut: ", note);
     if (!budget.all_strategies) {
         study.data.notes.push_back("--size small: domain-adaptive pretraining beyond the first point of the curve, "
@@ -53,18 +66,12 @@ void run_study(const Options& options, bool& training) {
                                    "--size full");
         say(study.data.notes.back());
     }
-    training = own_model;
     if (own_model) {
         say("no --model: a small one is pretrained on generated text");
         study.base =
             pretrain(small_model(tokenizer.vocabulary().size()), tokenizer, corpus.general, budget.pretraining_steps,
                      32, 2e-3, options.threads, "a small BERT (2 blocks of 128) pretrained here on generated text");
-    } else {
-        study.base = load_pretrained(options.model);
-        didact::require(budget.max_length <= study.base.config.max_positions, options.model, ": the model has ",
-                        study.base.config.max_positions, " positions, the study takes texts of ", budget.max_length);
     }
-    training = true;
     if (options.runs("curve")) {
         say("masked language modelling on the domain's text");
         study.adapted =
@@ -105,7 +112,8 @@ int main(int argc, char** argv) {
         clinical::run_study(clinical::parse(argc, argv), training);
         return 0;
     } catch (const std::exception& error) {
-        std::cerr << "clinical: " << error.what() << '\n';
+        // One line, whatever is quoted in it.
+        std::cerr << "clinical: " << didact::excerpt(error.what(), std::string::npos) << '\n';
         return training ? 1 : 2;
     }
 }

@@ -6,22 +6,23 @@
 /// interrupted.
 int main(int argc, char** argv) {
     using namespace finetune;
-    int failure = 2;
+    bool training = false;
     try {
         const Options options = parse(argc, argv);
         const auto config = didact::io::read_config<didact::arch::Bert>(options.model);
         const auto tokenizer = didact::text::load_tokenizer(options.model);
         didact::require(options.max_length <= config.transformer.max_positions, "--max-length ", options.max_length,
                         ": the model has ", config.transformer.max_positions, " positions");
+        didact::require(tokenizer.size() <= config.transformer.vocab_size, options.model, ": the tokenizer has ",
+                        tokenizer.size(), " tokens, the model a vocabulary of ", config.transformer.vocab_size);
+        const bool pairs = options.task == "span" || !options.second_text_column.empty();
+        didact::require(!pairs || config.transformer.type_vocab_size > 1, options.model, ": the model has ",
+                        config.transformer.type_vocab_size, " token types, pairs of texts need two");
         nlohmann::ordered_json result;
         choose("--freeze", options.freeze, FreezeTable{}, [&](const auto& freeze) {
             choose("--curriculum", options.curriculum, CurriculumTable{}, [&](const auto& curriculum) {
                 const Task task = read_task(options, tokenizer);
-                if (!options.quiet)
-                    for (const std::string& note : task.notes) std::cerr << "finetune: " << note << '\n';
-                failure = 1;
-                std::signal(SIGINT, [](int) { interrupted = 1; });
-                result = run(options, config, tokenizer, task, freeze, curriculum);
+                result = run(options, config, tokenizer, task, freeze, curriculum, training);
             });
         });
         if (options.json == "-" || options.json.empty())
@@ -31,7 +32,8 @@ int main(int argc, char** argv) {
         didact::require(bool(std::cout), "standard output cannot be written");
         return 0;
     } catch (const std::exception& error) {
-        std::cerr << "finetune: " << error.what() << '\n';
-        return interrupted ? 130 : failure;
+        // One line, whatever is quoted in it.
+        std::cerr << "finetune: " << didact::excerpt(error.what(), std::string::npos) << '\n';
+        return interrupted ? 130 : training ? 1 : 2;
     }
 }

@@ -3,11 +3,27 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <iostream>
+#include <limits>
 
 #include "strategies.hpp"
 
 namespace finetune {
+
+namespace {
+
+/// Checks that a flag's value is a finite number from `low` to `high`; `expected` says so in words.
+CLI::Validator number(double low, double high, const std::string& expected) {
+    return CLI::Validator(
+        [=](std::string& text) {
+            double value = 0;
+            const bool read = CLI::detail::lexical_cast(text, value);
+            return read && value >= low && value <= high ? ""
+                                                         : "'" + text + "' was found, " + expected + " was expected";
+        },
+        "");
+}
+
+}
 
 Options parse(int argc, const char* const* argv) {
     Options o;
@@ -16,6 +32,7 @@ Options parse(int argc, const char* const* argv) {
     app.get_formatter()->column_width(34);
     app.option_defaults()->always_capture_default();
 
+    const auto count = CLI::Range(std::size_t(0), std::size_t(1000000000));
     const std::string data = "Data";
     app.add_option("--model", o.model,
                    "Hugging Face folder: config.json, model.safetensors, vocab.txt or tokenizer.json")
@@ -34,11 +51,15 @@ Options parse(int argc, const char* const* argv) {
     app.add_option("--text-column", o.text_column, "column with the text")->group(data);
     app.add_option("--second-text-column", o.second_text_column, "column with a second text, for pairs")->group(data);
     app.add_option("--label-column", o.label_column, "column with the label")->group(data);
-    app.add_option("--limit", o.limit, "use this many training rows, drawn by --seed; 0 takes all")->group(data);
+    app.add_option("--limit", o.limit, "use this many training rows, drawn by --seed; 0 takes all")
+        ->check(count)
+        ->group(data);
     app.add_option("--max-length", o.max_length, "tokens a sequence; longer texts are cut")
         ->check(CLI::Range(std::size_t(8), std::size_t(100000)))
         ->group(data);
-    app.add_option("--stride", o.stride, "tokens that windows of a long context share (span)")->group(data);
+    app.add_option("--stride", o.stride, "tokens that windows of a long context share (span)")
+        ->check(count)
+        ->group(data);
 
     const std::string strategy = "Strategy";
     app.add_option("--freeze", o.freeze,
@@ -51,31 +72,38 @@ Options parse(int argc, const char* const* argv) {
         ->group(strategy);
 
     const std::string training = "Training";
+    constexpr double least = std::numeric_limits<double>::min(), most = std::numeric_limits<double>::max();
     const auto positive = CLI::Range(std::size_t(1), std::size_t(1000000));
     app.add_option("--epochs", o.epochs, "passes over the training data")->check(positive)->group(training);
     app.add_option("--batch", o.batch, "rows a batch")->check(positive)->group(training);
     app.add_option("--accumulation", o.accumulation, "batches a step; the loss is the mean over all of them")
         ->check(positive)
         ->group(training);
-    app.add_option("--lr", o.learning_rate, "peak learning rate of AdamW")->check(CLI::PositiveNumber)->group(training);
+    app.add_option("--lr", o.learning_rate, "peak learning rate of AdamW")
+        ->check(number(least, most, "a number above 0"))
+        ->group(training);
     app.add_option("--weight-decay", o.weight_decay, "of AdamW; biases and norms have none")
-        ->check(CLI::NonNegativeNumber)
+        ->check(number(0, most, "a number from 0"))
         ->group(training);
     app.add_option("--warmup", o.warmup, "share of the steps in which the rate rises; it falls linearly afterwards")
-        ->check(CLI::Range(0.0, 1.0))
+        ->check(number(0, 1, "a number from 0 to 1"))
         ->group(training);
     app.add_option("--clip", o.clip, "global norm to which gradients are clipped; 0: never")
-        ->check(CLI::NonNegativeNumber)
+        ->check(number(0, most, "a number from 0"))
         ->group(training);
     app.add_option("--label-smoothing", o.label_smoothing, "share of the target spread over all classes")
-        ->check(CLI::Range(0.0, 0.99))
+        ->check(number(0, 0.99, "a number from 0 to 0.99"))
         ->group(training);
     app.add_flag("--class-weights", o.class_weights, "weigh classes by the inverse of their frequency");
     app.get_option("--class-weights")->group(training);
     app.add_option("--patience", o.patience, "epochs without a better validation metric before stopping; 0: never")
+        ->check(count)
         ->group(training);
-    app.add_option("--seed", o.seed, "of everything that is drawn")->group(training);
+    app.add_option("--seed", o.seed, "of everything that is drawn")
+        ->check(CLI::Range(std::uint64_t(0), ~std::uint64_t(0) >> 1))
+        ->group(training);
     app.add_option("--threads", o.threads, "0: as many as the machine has; results do not depend on it")
+        ->check(CLI::Range(std::size_t(0), std::size_t(1024)))
         ->group(training);
 
     const std::string output = "Output";
@@ -84,6 +112,7 @@ Options parse(int argc, const char* const* argv) {
     app.add_option("--json", o.json, "file for the metrics as one JSON object; - for standard output")->group(output);
     app.add_flag("--tensorboard", o.tensorboard, "write TensorBoard event files to OUT/tensorboard")->group(output);
     app.add_option("--checkpoint-every", o.checkpoint_every, "write a checkpoint to OUT every so many steps; 0: none")
+        ->check(count)
         ->group(output);
     app.add_flag("--resume", o.resume, "go on from the newest checkpoint in OUT")->group(output);
     app.add_flag("--quiet", o.quiet, "no progress on standard error")->group(output);

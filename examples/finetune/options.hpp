@@ -33,7 +33,7 @@ struct Options {
     }
 };
 
-/// Reads the command line. Ends the process after --help or --version; throws didact::Error where a flag is wrong.
+/// Reads the command line. Ends the process after --help; throws didact::Error where a flag is wrong.
 Options parse(int argc, const char* const* argv);
 
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "didact/didact.hpp"
+#include "didact/io/atomic_file.hpp"
 #include "didact/io/hugging_face.hpp"
 #include "didact/policy/describe.hpp"
 #include "didact/report/jsonl.hpp"
@@ -62,11 +63,25 @@ void add_head(Model& model, const Options& options, const Task& task) {
     if (options.task == "span") model.template add_head<didact::heads::Span>(head);
 }
 
-/// Trains with one pair of strategies, tests, saves. Gives the object that --json writes.
+/// The trainer. Where a strategy does not fit the model, the Error says which flag asked for it.
+template <class Model, class Freeze, class Curriculum, class... Others>
+auto make_trainer(const Options& options, Model& model, const Freeze& freeze, const Curriculum& curriculum,
+                  const Others&... others) {
+    try {
+        return didact::Trainer(model, freeze, curriculum, others...);
+    } catch (const didact::Error& error) {
+        const bool of_freeze = std::string_view(error.what()).starts_with("freeze::");
+        didact::fail(of_freeze ? "--freeze " + options.freeze : "--curriculum " + options.curriculum, ": ",
+                     error.what());
+    }
+}
+
+/// Trains with one pair of strategies, tests, saves. Gives the object that --json writes. Sets `training` once all
+/// that was asked for is known to fit together and the output can be written.
 template <didact::Policy Freeze, didact::Policy Curriculum>
 nlohmann::ordered_json run(const Options& options, const BertConfig& config,
                            const didact::text::WordPieceTokenizer& tokenizer, const Task& task, const Freeze& freeze,
-                           const Curriculum& curriculum) {
+                           const Curriculum& curriculum, bool& training) {
     using namespace didact;
     using Adapter = std::conditional_t<std::is_same_v<Freeze, freeze::Lora>, adapters::Lora, nn::NoAdapter>;
     BertModel<Adapter> model(config.transformer, options.seed);
@@ -77,9 +92,17 @@ nlohmann::ordered_json run(const Options& options, const BertConfig& config,
 
     const optimizer::AdamW adamw{.learning_rate = options.learning_rate, .weight_decay = options.weight_decay};
     const schedule::Linear linear{.warmup = options.warmup};
-    Trainer trainer(model, freeze, curriculum, adamw, linear);
-    const std::filesystem::path out = options.out;
-    if (!options.out.empty()) io::make_folder(out);
+    auto trainer = make_trainer(options, model, freeze, curriculum, adamw, linear);
+    const std::filesystem::path out = options.out, checkpoints = out / "checkpoints";
+    if (options.resume)
+        require(std::filesystem::is_directory(checkpoints) && Checkpoint({checkpoints}).resume(trainer),
+                "--resume: ", checkpoints.string(), ": there is no checkpoint to go on from");
+    // What cannot be written is refused now, not at the end.
+    if (!options.out.empty()) {
+        io::make_folder(out);
+        io::AtomicFile(out / "model.safetensors");
+    }
+    if (!options.json.empty() && options.json != "-") io::AtomicFile(std::filesystem::path(options.json));
 
     Optional<report::Progress> progress;
     Optional<report::TensorBoard> tensorboard;
@@ -87,26 +110,27 @@ nlohmann::ordered_json run(const Options& options, const BertConfig& config,
     if (!options.quiet) progress.callback.emplace(report::ProgressOptions{});
     if (options.tensorboard) tensorboard.callback.emplace(out / "tensorboard");
     if (options.checkpoint_every > 0)
-        checkpoint.callback.emplace(CheckpointOptions{out / "checkpoints", options.checkpoint_every});
-    if (options.resume) {
-        Checkpoint resumed({out / "checkpoints"});
-        require(resumed.resume(trainer), (out / "checkpoints").string(), ": there is no checkpoint to go on from");
-    }
+        checkpoint.callback.emplace(CheckpointOptions{checkpoints, options.checkpoint_every});
 
-    TrainingOptions training = options.training();
-    training.stop = [] { return interrupted != 0; };
+    training = true;
+    if (!options.quiet)
+        for (const std::string& note : task.notes) std::cerr << "finetune: " << note << '\n';
+    std::signal(SIGINT, [](int) { interrupted = 1; });
+    TrainingOptions training_options = options.training();
+    training_options.stop = [] { return interrupted != 0; };
     const report::Stopwatch stopwatch;
-    const TrainingResult result = trainer.fit(task.train, task.valid, training, progress, tensorboard, checkpoint);
+    const TrainingResult result =
+        trainer.fit(task.train, task.valid, training_options, progress, tensorboard, checkpoint);
     const double seconds = stopwatch.seconds();
     if (!result.finished) {
         if (options.checkpoint_every > 0)
-            save_checkpoint(trainer, out / "checkpoints" /
-                                         ("step-" + std::to_string(trainer.moment().step_of_run) + ".checkpoint"));
+            save_checkpoint(trainer,
+                            checkpoints / ("step-" + std::to_string(trainer.moment().step_of_run) + ".checkpoint"));
         fail("interrupted at step ", trainer.moment().step_of_run,
              options.checkpoint_every > 0 ? "; --resume goes on from here" : "; nothing was saved");
     }
 
-    const Evaluation test = evaluate(trainer.engine(), task.test, 0, training.evaluation_batch_size);
+    const Evaluation test = evaluate(trainer.engine(), task.test, 0, training_options.evaluation_batch_size);
     nlohmann::ordered_json json;
     for (const auto& [name, value] : task.metrics(test)) json[name] = value;
     json["loss"] = test.loss;

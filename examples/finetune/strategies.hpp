@@ -63,11 +63,15 @@ void choose(const char* flag, std::string_view text, Table<Policies...> table, c
         const std::string_view rest = text.substr(name.size());
         if (!rest.empty() && rest[0] != ':' && rest[0] != ',') return;
         found = true;
-        if (!rest.empty()) set_fields(policy, rest.substr(1));
+        try {
+            if (!rest.empty()) set_fields(policy, rest.substr(1));
+        } catch (const didact::Error& error) {
+            didact::fail(flag, ' ', didact::excerpt(text), ": ", error.what());
+        }
         call(policy);
     };
     (try_one(Policies{}), ...);
-    didact::require(found, flag, " '", didact::excerpt(text), "': it is none of ", names(table));
+    didact::require(found, flag, ' ', didact::excerpt(text), ": it is none of ", names(table));
 }
 
 }

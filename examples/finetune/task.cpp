@@ -81,21 +81,32 @@ Dataset encode_sentences(const std::string& path, const std::vector<TaggedSenten
     return data;
 }
 
+/// Sentences of words and tags. What is named like a table is none, even where its rows would pass for words and tags.
+std::vector<TaggedSentence> read_sentences(const std::filesystem::path& path) {
+    const std::string extension = path.extension().string();
+    for (const char* of_a_table : {".tsv", ".csv", ".jsonl", ".ndjson", ".json"})
+        require(extension != of_a_table, path.string(), ": its name ends in '", extension,
+                "', --task tag reads CoNLL files, one word and its tag a line");
+    return read_conll(path);
+}
+
 Task read_tagging(const Options& options, const text::WordPieceTokenizer& tokenizer) {
     Task task;
-    const auto train = read_conll(options.train);
+    const auto train = read_sentences(options.train);
     std::vector<std::string> tags;
     for (const TaggedSentence& sentence : train) tags.insert(tags.end(), sentence.tags.begin(), sentence.tags.end());
     task.labels = LabelSet::from(tags);
+    require(task.labels.size() > 1, options.train, ": tagging needs two tags or more, there is only '",
+            excerpt(task.labels.name(0)), "'");
     Truncated truncated;
     const auto encode = [&](const std::string& path, const std::vector<TaggedSentence>& sentences) {
         return encode_sentences(path, sentences, options, tokenizer, task.labels, truncated);
     };
     const Dataset all = encode(options.train, train);
     task.train = all.subset(chosen_rows(all.size(), options));
-    if (!options.valid.empty()) task.valid = encode(options.valid, read_conll(options.valid));
+    if (!options.valid.empty()) task.valid = encode(options.valid, read_sentences(options.valid));
     const std::size_t cut_before = truncated.words;
-    task.test = encode(options.test, read_conll(options.test));
+    task.test = encode(options.test, read_sentences(options.test));
     if (truncated.samples > 0)
         task.notes.push_back(std::to_string(truncated.samples) + " sentences are longer than " +
                              std::to_string(options.max_length) + " tokens; " + std::to_string(truncated.words) +

@@ -13,11 +13,14 @@ struct ClassificationColumns {
     std::string second_text = {}; ///< of a pair of texts; none where empty
 };
 
-/// The different classes of a table, sorted. Throws Error where there is only one.
+/// The different classes of a table, sorted. Throws Error where one is empty or there is only one.
 inline LabelSet labels_of(const Table& table, const ClassificationColumns& columns = {}) {
     const std::size_t label = table.column(columns.label);
     std::vector<std::string> names;
-    for (const auto& row : table.rows) names.push_back(row[label]);
+    for (std::size_t i = 0; i < table.rows.size(); ++i) {
+        names.push_back(table.rows[i][label]);
+        require(!names.back().empty(), table.path, ":", table.line_of_row[i], ": the label is empty");
+    }
     LabelSet labels = LabelSet::from(std::move(names));
     require(labels.size() > 1, table.path, ": a classification needs two labels or more, there is only '",
             labels.size() ? excerpt(labels.name(0)) : std::string(), "'");

@@ -1,5 +1,6 @@
 #pragma once
 #include <charconv>
+#include <cmath>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -48,8 +49,10 @@ void set_field(P& policy, std::string_view field, std::string_view text) {
             value = text == "true";
         } else if constexpr (std::is_arithmetic_v<T>) {
             const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-            require(error == std::errc() && end == text.data() + text.size(), P::name(), ": ", name, " is '",
-                    excerpt(text), "', a number was expected");
+            bool right = error == std::errc() && end == text.data() + text.size();
+            if constexpr (std::is_floating_point_v<T>) right = right && std::isfinite(value);
+            require(right, P::name(), ": ", name, " is '", excerpt(text), "', a ",
+                    std::is_floating_point_v<T> ? "" : "whole ", "number was expected");
         } else {
             value.clear();
             for (std::size_t begin = 0; begin <= text.size();) {
