@@ -332,6 +332,33 @@ TEST_SUITE("property") {
                 CHECK(now[store[id].trainable_offset + i] == fisher[before[id] + i]);
     }
 
+    TEST_CASE("EWC's Fisher and anchor of what freezes wait for it to thaw, in a checkpoint too") {
+        M model = model_with({3});
+        Trainer trainer(model, freeze::GradualUnfreeze{}, forgetting::OnlineEwc{.strength = 3, .decay = 0.5}, sgd);
+        const Dataset data = small::vectors("first", 12, 5, 3, 1);
+        trainer.fit(Stream{experience_of(0, data)}, {.epochs = 4, .batch_size = 12, .threads = 1});
+        auto& state = trainer.policies().forgetting;
+        const auto fisher = state.fisher(), anchor = state.anchor();
+        REQUIRE(std::accumulate(fisher.begin(), fisher.end(), 0.0) > 0);
+        trainer.policies().plan(model, {.epoch = 0}); // only the head
+        REQUIRE(state.fisher().size() < fisher.size());
+        Archive out;
+        state.serialize(out);
+        trainer.policies().plan(model, {.epoch = 3}); // all of it
+        CHECK(state.fisher() == fisher);
+        CHECK(state.anchor() == anchor);
+
+        trainer.policies().plan(model, {.epoch = 0});
+        Archive in(out.bytes(), "archive");
+        state.serialize(in);
+        // An experience that ends while they are frozen fades them as it fades the others.
+        state.experience_ended(trainer.engine(), experience_of(0, Dataset("nothing")), {});
+        trainer.policies().plan(model, {.epoch = 3});
+        for (const Parameter& p : model.parameters().parameters())
+            for (std::size_t i = 0; p.shared && i < p.size(); ++i)
+                CHECK(state.fisher()[p.trainable_offset + i] == 0.5 * fisher[p.trainable_offset + i]);
+    }
+
     TEST_CASE("learning without forgetting adds the slope of its distillation loss") {
         M model = model_with({3, 4});
         const Dataset first = small::vectors("first", 10, 5, 3, 1), second = small::vectors("second", 6, 5, 4, 2);

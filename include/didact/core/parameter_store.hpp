@@ -58,8 +58,10 @@ struct TrainableLayout {
         ParameterId id;
         std::size_t offset, size;
     };
-    std::vector<Slice> slices;
+    std::vector<Slice> slices; ///< in the order of their ids
     std::size_t size = 0;
+
+    bool has(ParameterId id) const { return std::ranges::binary_search(slices, id, {}, &Slice::id); }
 
     /// `values`, laid out as `before` or empty, in this layout; zeros where there was none.
     template <class T>

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "didact/policy/forgetting/fisher.hpp"
 #include "didact/policy/policy.hpp"
 #include "didact/train/archive.hpp"
@@ -8,7 +10,8 @@ namespace didact::forgetting {
 /// Online elastic weight consolidation (Kirkpatrick et al. 2017, arXiv 1612.00796; Schwarz et al. 2018, arXiv
 /// 1805.06370, eq. 8). Adds strength/2 · Σᵢ decay · Fᵢ (wᵢ − aᵢ)² to the loss: after each experience F ← decay · F +
 /// the experience's exact Fisher diagonal (policy/forgetting/fisher.hpp) and a ← w. Heads count only where a single
-/// head serves all experiences. The explicit step needs learning_rate · strength · max F below 2.
+/// head serves all experiences. The penalty's slope is added after clipping and is in no reported loss or norm. The
+/// explicit step needs learning_rate · strength · max F below 2.
 struct OnlineEwc {
     static constexpr Family family = Family::forgetting;
     double strength = 1e3;          ///< λ, with the factor ½ above; the useful range spans many decades
@@ -47,6 +50,8 @@ class OnlineEwc::State {
     void experience_ended(Engine<Model>& engine, const Experience& experience, const Moment& moment) {
         const auto& store = std::as_const(engine.parameters());
         for (S& f : fisher_) f *= S(policy_.decay);
+        for (Parked& parked : parked_)
+            for (S& f : parked.fisher) f *= S(policy_.decay);
         AlignedVector<S> fresh(fisher_.size(), S(0));
         for (const TaskData& data : experience.tasks)
             add_fisher(engine, data.train, data.task, policy_.fisher_samples, moment, fresh);
@@ -60,23 +65,52 @@ class OnlineEwc::State {
         }
     }
 
+    /// What a parameter that no longer trains is worth waits until it trains again.
     void layout_changed(const TrainableLayout& before, const TrainableLayout& after) {
+        for (const TrainableLayout::Slice& slice : before.slices) {
+            if (fisher_.empty() || after.has(slice.id)) continue;
+            const auto part = [&](const AlignedVector<S>& all) {
+                const auto begin = all.begin() + std::ptrdiff_t(slice.offset);
+                return AlignedVector<S>(begin, begin + std::ptrdiff_t(slice.size));
+            };
+            parked_.push_back({slice.id, part(fisher_), part(anchor_)});
+        }
         fisher_ = after.carry_over(before, fisher_);
         anchor_ = after.carry_over(before, anchor_);
+        for (const TrainableLayout::Slice& slice : after.slices) {
+            const auto found = std::find_if(parked_.begin(), parked_.end(),
+                                            [&](const Parked& parked) { return parked.id == slice.id; });
+            if (found == parked_.end()) continue;
+            std::copy(found->fisher.begin(), found->fisher.end(), fisher_.begin() + std::ptrdiff_t(slice.offset));
+            std::copy(found->anchor.begin(), found->anchor.end(), anchor_.begin() + std::ptrdiff_t(slice.offset));
+            parked_.erase(found);
+        }
     }
 
     void serialize(Archive& archive) {
         archive("fisher", fisher_);
         archive("anchor", anchor_);
+        archive("parked", parked_);
     }
 
     const AlignedVector<S>& fisher() const { return fisher_; }
     const AlignedVector<S>& anchor() const { return anchor_; }
 
   private:
+    struct Parked {
+        ParameterId id = no_parameter;
+        AlignedVector<S> fisher = {}, anchor = {};
+        void serialize(Archive& archive) {
+            archive("id", id);
+            archive("fisher", fisher);
+            archive("anchor", anchor);
+        }
+    };
+
     OnlineEwc policy_;
     S factor_;
-    AlignedVector<S> fisher_, anchor_;
+    AlignedVector<S> fisher_, anchor_; ///< of what trains
+    std::vector<Parked> parked_;       ///< of what trained before
 };
 
 }
