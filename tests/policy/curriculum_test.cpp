@@ -35,8 +35,9 @@ auto begun(Setting& setting, const Policy& policy, const Dataset& data) {
 }
 
 template <class Metric>
-std::vector<float> difficulties(Setting& setting, const Metric& metric, const Dataset& data) {
-    return metric(setting.engine, TaskData{.train = data});
+std::vector<float> difficulties(Setting& setting, const Metric& metric, const Dataset& data,
+                                const Moment& moment = {}) {
+    return difficulty::measure(metric, setting.engine, TaskData{.train = data}, moment);
 }
 
 }
@@ -210,9 +211,13 @@ TEST_SUITE("property") {
         CHECK(order(difficulty::Reversed<difficulty::Given>{}) == std::vector<std::uint32_t>{2, 0, 1, 3});
 
         const Dataset many = of_all_lengths(500);
-        const std::vector<float> one = difficulties(setting, difficulty::Random{.seed = 1}, many);
-        CHECK(one == difficulties(setting, difficulty::Random{.seed = 1}, many));
-        CHECK(one != difficulties(setting, difficulty::Random{.seed = 2}, many));
+        const std::vector<float> one = difficulties(setting, difficulty::Random{}, many, {.seed = 1});
+        CHECK(one == difficulties(setting, difficulty::Random{}, many, {.seed = 1}));
+        CHECK(one != difficulties(setting, difficulty::Random{}, many, {.seed = 2}));
+        CHECK(one != difficulties(setting, difficulty::Random{}, many, {.seed = 1, .experience = 1}));
+        const std::vector<float> turned =
+            difficulties(setting, difficulty::Reversed<difficulty::Random>{}, many, {.seed = 1});
+        for (std::size_t i = 0; i < 500; ++i) CHECK(turned[i] == -one[i]);
         // Independent of length: the correlation of 500 pairs stays within 4 / sqrt(500).
         double product = 0, a = 0, b = 0;
         for (std::size_t i = 0; i < 500; ++i) {

@@ -46,10 +46,11 @@ class Competence<Difficulty>::State {
                 ", it must be in (0, 1]");
     }
 
-    void experience_began(Engine<Model>& engine, const Experience& experience, const Moment&) {
+    void experience_began(Engine<Model>& engine, const Experience& experience, const Moment& moment) {
         orders_.clear();
         for (const TaskData& data : experience.tasks)
-            orders_.push_back(difficulty::easy_to_hard(policy_.difficulty(engine, data), data.train));
+            orders_.push_back(
+                difficulty::easy_to_hard(difficulty::measure(policy_.difficulty, engine, data, moment), data.train));
     }
 
     void select(const Dataset& data, std::size_t slot, const Moment& moment, std::span<std::uint32_t> out) {

@@ -8,7 +8,8 @@
 #include "didact/train/engine.hpp"
 
 /// Difficulty metrics: a number for each sample of a data set, larger being harder. Each is a type with
-/// `std::vector<float> operator()(Engine<Model>&, const TaskData&) const`.
+/// `std::vector<float> operator()(Engine<Model>&, const TaskData&) const`; one that draws takes a third argument, the
+/// `const Moment&` at which the experience begins.
 namespace didact::difficulty {
 
 /// The number of tokens (Platanios et al. 2019, arXiv 1903.09848, eq. 3).
@@ -68,25 +69,34 @@ struct Given {
     friend bool operator==(const Given&, const Given&) = default;
 };
 
+/// A metric's numbers for the training samples of one task.
+std::vector<float> measure(const auto& metric, auto& engine, const TaskData& data, const Moment& moment) {
+    if constexpr (requires { metric(engine, data, moment); })
+        return metric(engine, data, moment);
+    else
+        return metric(engine, data);
+}
+
 /// The opposite order of another metric: hard first, the compulsory control of a curriculum.
 template <class Metric>
 struct Reversed {
     static std::string name() { return "reversed-" + Metric::name(); }
     Metric metric = {};
-    std::vector<float> operator()(auto& engine, const TaskData& data) const {
-        std::vector<float> result = metric(engine, data);
+    std::vector<float> operator()(auto& engine, const TaskData& data, const Moment& moment) const {
+        std::vector<float> result = measure(metric, engine, data, moment);
         for (float& x : result) x = -x;
         return result;
     }
     friend bool operator==(const Reversed&, const Reversed&) = default;
 };
 
-/// A random order that stays the same for the whole experience: the control that keeps the pacing and drops the metric.
+/// A random order that stays the same for the whole experience, and is another one under another seed of the run: the
+/// control that keeps the pacing and drops the metric.
 struct Random {
     static std::string name() { return "random"; }
-    std::uint64_t seed = 0;
-    std::vector<float> operator()(auto&, const TaskData& data) const {
-        didact::Random random(RandomKey{.seed = seed, .purpose = RandomPurpose::curriculum, .sample = data.task});
+    std::vector<float> operator()(auto&, const TaskData& data, const Moment& moment) const {
+        // The complement, as batches are drawn by the task's number itself.
+        didact::Random random(moment.key(RandomPurpose::curriculum, ~std::uint64_t(data.task)));
         std::vector<float> result(data.train.size());
         for (float& x : result) x = float(random.uniform());
         return result;
@@ -100,10 +110,12 @@ consteval bool check_metric() {
     static_assert(
         requires(const D& metric, Engine<Model>& engine, const TaskData& data) {
             { metric(engine, data) } -> std::convertible_to<std::vector<float>>;
-        },
+        } ||
+            requires(const D& metric, Engine<Model>& engine, const TaskData& data, const Moment& moment) {
+                { metric(engine, data, moment) } -> std::convertible_to<std::vector<float>>;
+            },
         "didact: a difficulty metric is called as `std::vector<float> operator()(Engine<Model>&, const TaskData&) "
-        "const`; "
-        "see policy/curriculum/difficulty.hpp");
+        "const`, or with a `const Moment&` as third argument; see policy/curriculum/difficulty.hpp");
     return true;
 }
 

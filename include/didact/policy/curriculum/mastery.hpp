@@ -45,10 +45,11 @@ class Mastery<Difficulty>::State {
         require(policy.longest > 0, "curriculum::Mastery: longest is 0, so no stage would ever end");
     }
 
-    void experience_began(Engine<Model>& engine, const Experience& experience, const Moment&) {
+    void experience_began(Engine<Model>& engine, const Experience& experience, const Moment& moment) {
         orders_.clear();
         for (const TaskData& data : experience.tasks)
-            orders_.push_back(difficulty::easy_to_hard(policy_.difficulty(engine, data), data.train));
+            orders_.push_back(
+                difficulty::easy_to_hard(difficulty::measure(policy_.difficulty, engine, data, moment), data.train));
         stage_ = epochs_ = stalled_ = 0;
         best_ = -1e300;
     }
