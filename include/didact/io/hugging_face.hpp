@@ -56,6 +56,7 @@ ModelConfig read_config(const std::filesystem::path& folder) {
     return config;
 }
 
+/// How a folder's weights are read.
 struct LoadOptions {
     bool fresh_heads = false; ///< heads start as they were made, whatever the folder holds; only poolers are read
 };

@@ -10,6 +10,7 @@
 
 namespace didact::report {
 
+/// Where and how often progress is shown.
 struct ProgressOptions {
     std::ostream* stream = &std::cerr;
     std::optional<bool> terminal = {};        ///< a bar that is written over; by default asked of the stream

@@ -101,6 +101,7 @@ void load_checkpoint(TrainerType& trainer, const std::filesystem::path& path) {
     archive.finish();
 }
 
+/// Where a run's checkpoints are, and how many.
 struct CheckpointOptions {
     std::filesystem::path folder = "checkpoints";
     std::size_t every_steps = 500;

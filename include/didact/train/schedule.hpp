@@ -12,6 +12,7 @@ namespace didact::schedule {
 
 inline std::size_t warmup_steps(double warmup, std::size_t total) { return std::size_t(warmup * double(total)); }
 
+/// Stays at the full rate.
 struct Constant {
     static constexpr Family family = Family::schedule;
     double warmup = 0;

@@ -122,7 +122,8 @@ using BinaryCrossEntropy = ValueLoss<BinaryCrossEntropyFormula>;
 /// Real-valued outputs under the squared error.
 using SquaredError = ValueLoss<SquaredErrorFormula>;
 
-/// Order within a group: labels_of(s) = {group}, values_of(s) = {relevance}; RankNet over the pairs of a batch.
+/// Order within a group: labels_of(s) = {group}, values_of(s) = {relevance}; RankNet over the pairs of a batch,
+/// so that a group that accumulation cuts into several batches loses the pairs between them.
 struct PairwiseLogistic {
     static constexpr const char* problem_type = "ranking";
     static constexpr bool over_classes = false;

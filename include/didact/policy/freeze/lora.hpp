@@ -12,6 +12,7 @@ namespace didact::freeze {
 /// Trains low-rank adapters and the heads; everything else is frozen (Hu et al. 2022, arXiv 2106.09685; formula in
 /// model/adapters/lora.hpp). `targets` are the ends of layer names, by default PEFT's: query and value of BERT, c_attn
 /// of GPT-2. Needs a model built with adapters::Lora.
+/// Dropout is off below the first adapter.
 struct Lora {
     static constexpr Family family = Family::freeze;
     std::size_t rank = 8;
