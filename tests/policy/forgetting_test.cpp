@@ -154,6 +154,48 @@ TEST_SUITE("property") {
         for (std::size_t i = 0; i < sum.size(); ++i) CHECK(sum[i] == doctest::Approx(expected[i]).epsilon(1e-10));
     }
 
+    TEST_CASE("texts of masked language modelling are rehearsed masked, each step anew, and the loss counts them") {
+        Model<Transformer<arch::Bert, Cpu<float>>, heads::MaskedLanguageModel> model(small::config(), 3);
+        model.add_head({.num_labels = 23});
+        const Masking masking{.probability = 0.5, .mask_token_id = 4, .vocab_size = 23, .special_token_ids = {0, 1}};
+        const auto texts = [&](std::uint64_t seed) -> Experience {
+            const Dataset labelled = small::sentences("texts", 24, 3, seed);
+            Dataset data("texts");
+            for (std::size_t i = 0; i < labelled.size(); ++i) {
+                Sample sample = labelled.sample(i);
+                sample.labels.clear();
+                data.append(sample);
+            }
+            return {.name = "texts", .tasks = {{.task = 0, .train = data, .masking = masking}}};
+        };
+        forgetting::Reservoir reservoir(24);
+        reservoir.offer_all(1, texts(5));
+        Archive out;
+        reservoir.serialize(out);
+        forgetting::Reservoir read(24);
+        Archive in(out.bytes(), "archive");
+        read.serialize(in);
+
+        const auto drawn = [](forgetting::Reservoir& from, std::size_t step) {
+            StepBatches batches;
+            CHECK(from.draw_into(batches, 24, 1, {.seed = 1, .step = step}) == 24);
+            REQUIRE(batches.groups().size() == 1);
+            return batches.groups()[0].micro_batches[0];
+        };
+        const Batch one = drawn(reservoir, 1), two = drawn(reservoir, 2), again = drawn(read, 1);
+        REQUIRE(one.labels.size() == one.tokens());
+        CHECK(again.token_ids == one.token_ids);
+        CHECK(again.labels == one.labels);
+        CHECK(two.token_ids != one.token_ids);
+        const std::size_t masked = std::size_t(std::count(one.token_ids.begin(), one.token_ids.end(), 4));
+        CHECK(masked > one.tokens() / 5);
+        CHECK(model.units(one) > 0);
+
+        Trainer trainer(model, forgetting::Replay{.capacity = 12, .batch_size = 4});
+        trainer.fit(Stream{texts(5), texts(6)}, {.epochs = 1, .batch_size = 8, .threads = 1});
+        CHECK(trainer.policies().forgetting.reservoir().size() == 12);
+    }
+
     TEST_CASE("EWC's Fisher diagonal is the mean over samples of the squared slopes of log p, over all labels") {
         M model = model_with({3});
         Engine engine(model, 2);

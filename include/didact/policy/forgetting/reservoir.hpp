@@ -35,12 +35,15 @@ class Reservoir {
         if (place < capacity_) items_[place] = {task, sample};
     }
     void offer_all(std::uint64_t seed, const Experience& experience) {
-        for (const TaskData& data : experience.tasks)
+        for (const TaskData& data : experience.tasks) {
+            if (data.masking) remember(data.task, *data.masking);
             for (std::size_t i = 0; i < data.train.size(); ++i) offer(seed, data.task, data.train.sample(i));
+        }
     }
 
     /// Adds `count` items, drawn without replacement while there are enough, to `step` as rehearsed groups, one a task;
-    /// each group weighs its share of them times `weight`. Returns how many were added.
+    /// each group weighs its share of them times `weight`. Texts of masked language modelling are masked anew. Returns
+    /// how many were added.
     std::size_t draw_into(StepBatches& step, std::size_t count, double weight, const RandomKey& key) {
         count = std::min(count, items_.size());
         if (count == 0) return 0;
@@ -60,6 +63,10 @@ class Reservoir {
                 if (items_[chosen_[i]].task == task)
                     batch.append(items_[chosen_[i]].sample, {buffer_digest, chosen_[i]});
             batch.random_inputs = true;
+            for (const TaskMasking& masked : maskings_)
+                if (masked.task == task)
+                    masked.masking.apply(batch,
+                                         {key.seed, RandomPurpose::masking, key.experience, key.epoch, key.step});
         }
         return count;
     }
@@ -72,14 +79,36 @@ class Reservoir {
     void serialize(Archive& archive) {
         archive("offered", offered_);
         archive("items", items_);
+        archive("maskings", maskings_);
     }
 
   private:
+    struct TaskMasking {
+        std::size_t task = 0;
+        Masking masking = {};
+        void serialize(Archive& archive) {
+            archive("task", task);
+            archive("probability", masking.probability);
+            archive("mask_token_id", masking.mask_token_id);
+            archive("vocab_size", masking.vocab_size);
+            archive("special_token_ids", masking.special_token_ids);
+        }
+    };
+    void remember(std::size_t task, const Masking& masking) {
+        for (TaskMasking& masked : maskings_)
+            if (masked.task == task) {
+                masked.masking = masking;
+                return;
+            }
+        maskings_.push_back({task, masking});
+    }
+
     /// Places of the buffer change hands, so its samples are named apart from any data set's and never cached.
     static constexpr std::uint64_t buffer_digest = 0xb0ffe4;
     std::size_t capacity_;
     std::uint64_t offered_ = 0;
     std::vector<Item> items_;
+    std::vector<TaskMasking> maskings_;
     std::vector<std::uint32_t> chosen_;
 };
 
