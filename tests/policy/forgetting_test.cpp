@@ -401,6 +401,17 @@ TEST_SUITE("property") {
                 CHECK(state.fisher()[p.trainable_offset + i] == 0.5 * fisher[p.trainable_offset + i]);
     }
 
+    TEST_CASE("learning without forgetting refuses heads whose outputs are no choice of one class") {
+        Model<Mlp<B>, heads::Regression<heads::Pooling::first_token>> model(small::mlp_config(), 3);
+        model.add_head({.name = "dose", .num_labels = 1});
+        Dataset data("doses");
+        data.append({.features = std::vector<float>(5, 1.0f), .values = {0.5f}});
+        Trainer trainer(model, forgetting::LearningWithoutForgetting{});
+        CHECK_THROWS_WITH(trainer.fit(data),
+                          "forgetting::LearningWithoutForgetting: task 'dose' is regression; what it "
+                          "distils is a choice of one class, of a sequence or of each token");
+    }
+
     TEST_CASE("learning without forgetting adds the slope of its distillation loss") {
         M model = model_with({3, 4});
         const Dataset first = small::vectors("first", 10, 5, 3, 1), second = small::vectors("second", 6, 5, 4, 2);

@@ -11,7 +11,8 @@ namespace didact::forgetting {
 /// Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282). From the second experience on, adds for each
 /// earlier head strength · mean over rows of −Σ_c q_c log p_c, q = softmax(z_teacher / T) and p = softmax(z / T) on the
 /// current samples, the teacher being the model as the experience began, in evaluation mode. There is no factor T².
-/// With one head for all experiences only the classes seen before take part. Needs heads that keep logits.
+/// With one head for all experiences only the classes seen before take part. Needs heads for
+/// one class of a sequence or of each token.
 struct LearningWithoutForgetting {
     static constexpr Family family = Family::forgetting;
     double strength = 1;
@@ -40,7 +41,14 @@ class LearningWithoutForgetting::State {
                 ", it must be above 0");
     }
 
-    void experience_began(Engine<Model>& engine, const Experience&, const Moment&) {
+    void experience_began(Engine<Model>& engine, const Experience& experience, const Moment&) {
+        for (const TaskData& data : experience.tasks)
+            engine.model().with_head(data.task, teacher_saved_, [&](const auto& head, auto&) {
+                const std::string_view type = head.problem_type;
+                require(type == "single_label_classification" || type == "token_classification",
+                        "forgetting::LearningWithoutForgetting: task '", engine.model().task_name(data.task), "' is ",
+                        type, "; what it distils is a choice of one class, of a sequence or of each token");
+            });
         if (seen_.empty()) return;
         const auto& store = std::as_const(engine.parameters());
         teacher_.assign(store.values().begin(), store.values().end());
