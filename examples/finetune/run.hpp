@@ -97,6 +97,7 @@ nlohmann::ordered_json run(const Options& options, const BertConfig& config,
     if (options.resume)
         require(std::filesystem::is_directory(checkpoints) && Checkpoint({checkpoints}).resume(trainer),
                 "--resume: ", checkpoints.string(), ": there is no checkpoint to go on from");
+    const std::size_t tokens_before = trainer.result().tokens;
     // What cannot be written is refused now, not at the end.
     if (!options.out.empty()) {
         io::make_folder(out);
@@ -135,7 +136,7 @@ nlohmann::ordered_json run(const Options& options, const BertConfig& config,
     for (const auto& [name, value] : task.metrics(test)) json[name] = value;
     json["loss"] = test.loss;
     json["train_seconds"] = seconds;
-    json["tokens_per_second"] = double(result.tokens) / seconds;
+    json["tokens_per_second"] = double(result.tokens - tokens_before) / seconds;
     json["peak_memory_mb"] = double(report::peak_memory_bytes()) / 1e6;
     json["trainable_parameters"] = model.parameters().trainable_parameters();
     json["total_parameters"] = model.parameters().total_parameters();
@@ -156,12 +157,21 @@ nlohmann::ordered_json run(const Options& options, const BertConfig& config,
                                       {"model", options.model},
                                       {"task", options.task},
                                       {"train", {{"path", options.train}, {"digest", task.train.digest()}}},
+                                      {"valid", {{"path", options.valid}, {"digest", task.valid.digest()}}},
                                       {"test", {{"path", options.test}, {"digest", task.test.digest()}}},
+                                      {"text_column", options.text_column},
+                                      {"second_text_column", options.second_text_column},
+                                      {"label_column", options.label_column},
                                       {"epochs", options.epochs},
                                       {"batch", options.batch},
                                       {"accumulation", options.accumulation},
                                       {"max_length", options.max_length},
+                                      {"stride", options.stride},
                                       {"limit", options.limit},
+                                      {"clip", options.clip},
+                                      {"label_smoothing", options.label_smoothing},
+                                      {"class_weights", options.class_weights},
+                                      {"patience", options.patience},
                                       {"fresh_tensors", loaded.missing},
                                       {"result", json}};
         io::write_json(out / "run.json", run);

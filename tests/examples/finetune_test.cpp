@@ -128,6 +128,9 @@ TEST_SUITE("unit") {
         CHECK(std::filesystem::exists(workplace().path / "saved/tensorboard"));
         const Json run = workplace().json("saved/run.json");
         CHECK(run["result"] == first);
+        CHECK(run["fresh_tensors"] == // the model that this starts from has no pooler
+              Json{"bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"});
+        CHECK(run["clip"] == 1.0);
         CHECK(workplace().json("saved/config.json")["id2label"]["1"] == "good");
         const Json again = metrics_of("--quiet --model saved --epochs 1 --lr 1e-12");
         CHECK(again["accuracy"] == first["accuracy"]);

@@ -63,7 +63,7 @@ struct LoadOptions {
 
 /// What loading left undone, for the user to see.
 struct LoadReport {
-    std::vector<std::string> missing; ///< parameters of heads that the folder does not have; they keep their start
+    std::vector<std::string> missing; ///< parameters of heads that the folder lacks, or that were to be fresh
     std::vector<std::string> unused;  ///< tensors of the folder that the model does not have
 };
 
@@ -81,7 +81,10 @@ LoadReport load_weights(Model& model, const std::filesystem::path& folder, const
     std::vector<std::pair<ParameterId, std::string>> plan;
     for (ParameterId id = 0; id < store.count(); ++id) {
         const Parameter& p = store[id];
-        if (!p.shared && options.fresh_heads && p.name.find("pooler.") == std::string::npos) continue;
+        if (!p.shared && options.fresh_heads && p.name.find("pooler.") == std::string::npos) {
+            report.missing.push_back(p.name);
+            continue;
+        }
         std::optional<std::string> found;
         for (const std::string& name : names_in_checkpoint(p.name, A::base_prefix))
             if (!found && weights.contains(name)) found = name;

@@ -36,6 +36,8 @@ class Trainer {
     Engine<Model>& engine() { return *engine_; }
     Set& policies() { return policies_; }
     const Moment& moment() const { return moment_; }
+    /// Of the run so far; of one that was restored, up to its checkpoint.
+    const TrainingResult& result() const { return result_; }
 
     /// Trains on one task's data.
     TrainingResult fit(const Dataset& train, const TrainingOptions& options = {}, auto&&... callbacks) {
