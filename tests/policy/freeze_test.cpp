@@ -106,6 +106,24 @@ TEST_SUITE("property") {
             [](const Parameter& p, const auto& trunk) { return !p.shared || trunk.stage_of(p.name) > 1; });
     }
 
+    TEST_CASE("dropout within frozen blocks is the policy's of the trainer at work, not of one before it") {
+        small::BertModel<Cpu<float>> model(small::config(0.3), 3);
+        model.add_head({.num_labels = 3});
+        const Dataset data = small::sentences("train", 8, 3, 4);
+        const TrainingOptions options{.epochs = 1, .batch_size = 4, .threads = 1};
+        Trainer dropping(model, freeze::Prefix{.layers = 1, .dropout = true});
+        dropping.fit(data, options);
+        CHECK(model.trunk().frozen_dropout);
+        Trainer thawing(model, freeze::GradualUnfreeze{});
+        thawing.fit(data, options);
+        CHECK_FALSE(model.trunk().frozen_dropout);
+        dropping.fit(data, options);
+        CHECK(model.trunk().frozen_dropout);
+        Trainer plain(model);
+        plain.fit(data, options);
+        CHECK_FALSE(model.trunk().frozen_dropout);
+    }
+
     TEST_CASE("freeze::Embeddings freezes the embeddings and nothing else") {
         check_frozen<nn::NoAdapter>(freeze::Embeddings{}, [](const Parameter& p, const auto&) {
             return p.name.find("embeddings") == std::string::npos;

@@ -141,6 +141,7 @@ class PolicySet {
 
     /// Lets the freeze policy say what trains, and carries over what lies in arrays of trainable size.
     void plan(Model& model, const Moment& moment) {
+        if constexpr (requires { model.trunk().frozen_dropout; }) model.trunk().frozen_dropout = false;
         if constexpr (hooks::Plan<FreezeState, Model>) freeze.plan(model, moment);
         model.parameters().plan();
         layout_changed(model.parameters().layout());

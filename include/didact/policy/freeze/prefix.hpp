@@ -13,6 +13,12 @@ void train_stages(Model& model, const Trains& trains) {
         store.set_trainable(id, !store[id].shared || trains(model.trunk().stage_of(store[id].name)));
 }
 
+/// Says whether dropout is active within frozen blocks. Every plan begins with no.
+template <class Model>
+void set_frozen_dropout(Model& model, bool active) {
+    if constexpr (requires { model.trunk().frozen_dropout; }) model.trunk().frozen_dropout = active;
+}
+
 /// The embeddings and the first `layers` blocks keep the values they came with; the rest trains. Frozen parameters have
 /// no gradient, no optimizer state and no weight decay, backward ends above them, and where `dropout` is off their
 /// output is computed once a sample (Lee et al. 2019, arXiv 1911.03090, "What would Elsa do?").
@@ -23,16 +29,21 @@ struct Prefix {
 
     template <class Model>
     struct State {
-        State(const Prefix& policy, Model& model) : layers(policy.layers) {
+        State(const Prefix& policy, Model& model) : layers(policy.layers), dropout(policy.dropout) {
             require(layers <= model.trunk().num_layers(), "freeze::Prefix: layers is ", layers, ", the model has ",
                     model.trunk().num_layers());
-            if constexpr (requires { model.trunk().frozen_dropout; }) model.trunk().frozen_dropout = policy.dropout;
+            set_frozen_dropout(model, dropout);
         }
         void plan(Model& model, const Moment&) {
             train_stages(model, [&](std::size_t stage) { return stage > layers; });
+            set_frozen_dropout(model, dropout);
         }
-        void serialize(auto& archive) { archive("layers", layers); }
+        void serialize(auto& archive) {
+            archive("layers", layers);
+            archive("dropout", dropout);
+        }
         std::size_t layers;
+        bool dropout;
     };
     static std::string name() { return "prefix"; }
     static void fields(auto& policy, const auto& visit) {
@@ -49,12 +60,13 @@ struct Embeddings {
 
     template <class Model>
     struct State {
-        State(const Embeddings& policy, Model& model) {
-            if constexpr (requires { model.trunk().frozen_dropout; }) model.trunk().frozen_dropout = policy.dropout;
-        }
+        State(const Embeddings& policy, Model& model) : dropout(policy.dropout) { set_frozen_dropout(model, dropout); }
         void plan(Model& model, const Moment&) {
             train_stages(model, [](std::size_t stage) { return stage > 0; });
+            set_frozen_dropout(model, dropout);
         }
+        void serialize(auto& archive) { archive("dropout", dropout); }
+        bool dropout;
     };
     static std::string name() { return "embeddings"; }
     static void fields(auto& policy, const auto& visit) { visit("dropout", policy.dropout); }
@@ -68,12 +80,13 @@ struct AllButHead {
 
     template <class Model>
     struct State {
-        State(const AllButHead& policy, Model& model) {
-            if constexpr (requires { model.trunk().frozen_dropout; }) model.trunk().frozen_dropout = policy.dropout;
-        }
+        State(const AllButHead& policy, Model& model) : dropout(policy.dropout) { set_frozen_dropout(model, dropout); }
         void plan(Model& model, const Moment&) {
             train_stages(model, [](std::size_t) { return false; });
+            set_frozen_dropout(model, dropout);
         }
+        void serialize(auto& archive) { archive("dropout", dropout); }
+        bool dropout;
     };
     static std::string name() { return "all-but-head"; }
     static void fields(auto& policy, const auto& visit) { visit("dropout", policy.dropout); }
