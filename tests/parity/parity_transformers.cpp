@@ -125,6 +125,40 @@ double pass(Results& results, Engine<Model>& engine, const Batch& batch) {
     return loss;
 }
 
+/// The loss and each parameter's gradient under `masks` draws of dropout: their means, and their variances (summed over
+/// the elements of a parameter).
+template <class Model>
+Json under_dropout(Results& results, Engine<Model>& engine, const Batch& batch, std::size_t masks) {
+    auto& store = engine.parameters();
+    const double units = engine.model().units(batch);
+    std::vector<double> mean(store.gradients().size()), square(mean.size());
+    double loss_mean = 0, loss_square = 0;
+    for (std::size_t i = 0; i < masks; ++i) {
+        std::fill(store.gradients().begin(), store.gradients().end(), 0);
+        const std::uint64_t key = RandomKey{.purpose = RandomPurpose::dropout, .step = i}.bits();
+        const double loss = engine.add_gradient(batch, 1 / units, true, key) / units;
+        loss_mean += loss / double(masks);
+        loss_square += loss * loss / double(masks);
+        for (std::size_t k = 0; k < mean.size(); ++k) {
+            const double g = double(store.gradients()[k]);
+            mean[k] += g / double(masks);
+            square[k] += g * g / double(masks);
+        }
+    }
+    std::fill(store.gradients().begin(), store.gradients().end(), 0);
+    Json json{{"loss", {{"mean", loss_mean}, {"variance", loss_square - loss_mean * loss_mean}}},
+              {"variance", Json::object()}};
+    for (const TrainableLayout::Slice& slice : store.layout().slices) {
+        double variance = 0;
+        for (std::size_t k = slice.offset; k < slice.offset + slice.size; ++k)
+            variance += square[k] - mean[k] * mean[k];
+        json["variance"][store[slice.id].name] = variance;
+        results.add("mean." + store[slice.id].name,
+                    View<double>{mean.data() + slice.offset, 1, slice.size, slice.size});
+    }
+    return json;
+}
+
 template <class Head, class Trunk, class... Heads>
 void run(const Case& the_case, Model<Trunk, Heads...>& model, const std::filesystem::path& out,
          const auto&... policies) {
@@ -144,6 +178,9 @@ void run(const Case& the_case, Model<Trunk, Heads...>& model, const std::filesys
     Results results;
     if (sizeof...(policies) > 0) add_parameters(results, "initial.", model);
     Json json{{"loss", pass(results, trainer.engine(), batch)}, {"missing", report.missing}, {"unused", report.unused}};
+
+    const auto masks = io::field_or<std::size_t>(the_case.json, "masks", 0, the_case.source());
+    if (masks > 0) json["under_dropout"] = under_dropout(results, trainer.engine(), batch, masks);
 
     Curve curve;
     const std::size_t accumulation = io::field<std::size_t>(training, "accumulation", the_case.source());

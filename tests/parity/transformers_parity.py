@@ -18,6 +18,9 @@ that is installed. Compared are:
     norms        gradient norms in these steps                  largest relative difference
     weights      after these steps                              |difference| / |what training changed|
     reopened     logits of the trained model, which didact saved and Transformers opened, against didact's own
+    mean         loss and gradients under dropout, averaged over many masks, which each side draws its own: the largest
+                 over parameters of |difference of the means| in standard errors of that difference
+    spread       the same masks: largest |ln of the ratio of the variances|
 
 |.| of a tensor is its Euclidean norm. A parameter's gradient whose norm is below 1e-3 of the whole gradient's is measured
 against that floor: those of attention's key biases vanish in exact arithmetic and are rounding only. For the same reason
@@ -46,9 +49,9 @@ from torch.nn import functional
 # Largest differences that pass. In double precision both sides should agree to far more digits than in single.
 TOLERANCES = {
     "float64": {"hidden": 1e-9, "logits": 1e-9, "loss": 1e-9, "gradients": 1e-8, "curve": 1e-8, "norms": 1e-8,
-                "weights": 1e-6, "reopened": 1e-5},
+                "weights": 1e-6, "reopened": 1e-5, "mean": 3.5, "spread": 0.25},
     "float32": {"hidden": 1e-5, "logits": 1e-4, "loss": 1e-4, "gradients": 1e-4, "curve": 1e-4, "norms": 1e-3,
-                "weights": 5e-2, "reopened": 1e-5},
+                "weights": 5e-2, "reopened": 1e-5, "mean": 3.5, "spread": 0.25},
 }
 COLUMNS = list(TOLERANCES["float64"])
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
@@ -64,7 +67,8 @@ class Case:
     def __init__(self, name, config=None, draw=None, head=None, training=None, precisions=("float64", "float32")):
         self.name, self.config, self.draw = name, config, draw
         self.head, self.training, self.precisions = dict(head or {}), {**TRAINING, **(training or {})}, precisions
-        self.lora, self.model_folder, self.samples, self.only_hidden = None, None, [], False
+        self.lora, self.model_folder, self.samples = None, None, []
+        self.only_hidden, self.masks = False, 0
 
     def write(self, folder):
         """Writes the model and case.json, what the program reads."""
@@ -75,7 +79,7 @@ class Case:
             self.make_model().save_pretrained(self.model_folder)
         case = {"family": self.family, "model": str(self.model_folder.resolve()), "samples": self.samples,
                 "head": {"problem_type": self.problem_type, **self.head}, "training": self.training,
-                "precisions": list(self.precisions)}
+                "precisions": list(self.precisions), "masks": self.masks}
         if self.lora:
             case["lora"] = self.lora
         (folder / "case.json").write_text(json.dumps(case))
@@ -462,6 +466,23 @@ def small_cases(draw):
     return cases + [case.draw_samples(draw, [7, 2, 19, 3, 40, 12], 120, types=0) for case in words]
 
 
+def dropout_cases(draw):
+    """One kind of dropout each, so that a wrong one cannot hide behind the others, and all of them."""
+    rates = {"hidden": {"hidden_dropout_prob": 0.2}, "attention": {"attention_probs_dropout_prob": 0.2},
+             "classifier": {"classifier_dropout": 0.4}}
+    rates["every"] = {name: rate for kind in rates.values() for name, rate in kind.items()}
+    cases = [SingleLabel(f"BERT under dropout, {kind}", bert(**rate), draw, {"num_labels": 4}, precisions=["float32"])
+             for kind, rate in rates.items()]
+    for case in cases:
+        case.draw_samples(draw, LENGTHS, 120)
+    rate = dict(resid_pdrop=0.2, embd_pdrop=0.1, attn_pdrop=0.2)
+    cases.append(NextWords("GPT-2 under dropout", gpt2(**rate), draw, precisions=["float32"]))
+    cases[-1].draw_samples(draw, [7, 2, 19, 3, 40, 12], 120, types=0)
+    for case in cases:
+        case.masks = 2000
+    return cases
+
+
 def adapter_cases(draw):
     longer = {"steps": 20, "learning_rate": 1e-2, "warmup": 0.1}
     encoder = SingleLabel("BERT with LoRA", bert(), draw, {"num_labels": 4}, training=longer, precisions=["float64"])
@@ -491,6 +512,12 @@ def pretrained_cases(folder, draw, scratch):
         case.model_folder = scratch / f"pretrained-{kind.__name__}"
         model.save_pretrained(case.model_folder)
         cases.append(case.draw_samples(draw, [24, 9, 17, 64], model.config.vocab_size))
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, num_labels=7)
+    case = SingleLabel("pretrained, under dropout", model.config, draw, {"num_labels": 7}, precisions=["float32"],
+                       training={"steps": 1})
+    case.masks, case.model_folder = 100, scratch / "pretrained-dropout"
+    model.save_pretrained(case.model_folder)
+    cases.append(case.draw_samples(draw, [24, 9, 17, 64, 31, 12, 7, 20], model.config.vocab_size))
     # The folder as it came, with whatever names its tensors have, and a head that didact makes.
     config = transformers.AutoConfig.from_pretrained(folder)
     raw = SingleLabel("pretrained, its own folder", config, draw, {"num_labels": 4}, training={"steps": 2})
@@ -506,6 +533,32 @@ def compare_hidden(case, precision, ours):
     real = inputs["attention_mask"].bool()
     return {"hidden": max(largest_difference(ours[f"hidden.{i}"], h[real].double().numpy())
                           for i, h in enumerate(hidden))}
+
+
+def compare_dropout(case, model, ours, report):
+    """Each side draws its own masks, so what must agree are means and variances."""
+    losses, sums, squares = [], {}, {}
+    trained = {name: p for name, p in parameters_of(model).items() if p.requires_grad}
+    model.train()
+    for _ in range(case.masks):
+        model.zero_grad()
+        loss = case.forward(model)[2]
+        loss.backward()
+        losses.append(loss.item())
+        for name, p in trained.items():
+            gradient = p.grad.double().numpy().ravel()
+            sums[name], squares[name] = sums.get(name, 0) + gradient, squares.get(name, 0) + gradient**2
+    means = {name: s / case.masks for name, s in sums.items()}
+    variances = {name: float((squares[name] / case.masks - m**2).sum()) for name, m in means.items()}
+    own = report["under_dropout"]
+    pairs = {"loss": (abs(own["loss"]["mean"] - np.mean(losses)), own["loss"]["variance"], np.var(losses))}
+    for name, mean in means.items():
+        pairs[name] = (norm(ours["mean." + name].ravel() - mean), own["variance"][name], variances[name])
+    # A gradient that vanishes in exact arithmetic, as those of attention's key biases, has no variance to compare.
+    floor = 1e-6 * max(variances.values())
+    pairs = {name: p for name, p in pairs.items() if p[2] > floor or name == "loss"}
+    return {"mean": max(d / math.sqrt((a + b) / case.masks) for d, a, b in pairs.values()),
+            "spread": max(abs(math.log(a / b)) for _, a, b in pairs.values())}
 
 
 def run_program(program, folders):
@@ -532,7 +585,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = arguments.keep or Path(temporary)
-        cases = small_cases(draw) + adapter_cases(draw)
+        cases = small_cases(draw) + adapter_cases(draw) + dropout_cases(draw)
         if arguments.model:
             cases += pretrained_cases(arguments.model, draw, scratch)
         for i, case in enumerate(cases):
@@ -547,12 +600,15 @@ def main():
                 out = case.folder / precision
                 ours, report = load_file(out / "result.safetensors"), json.loads((out / "result.json").read_text())
                 numbers = {}
-                if case.only_hidden:
+                if case.masks:
+                    numbers = compare_dropout(case, case.load(case.model_folder, precision), ours, report)
+                elif case.only_hidden:
                     numbers = compare_hidden(case, precision, ours)
                 elif not case.lora or has_peft:
                     model = case.load(case.model_folder, precision)
                     numbers = compare(case, adapted(case, model, ours) if case.lora else model, ours, report)
-                numbers["reopened"] = reopened(case, out / "saved", ours)
+                if not case.masks:
+                    numbers["reopened"] = reopened(case, out / "saved", ours)
                 table.row(case.name, precision, numbers)
     for line in table.failed:
         print(line)

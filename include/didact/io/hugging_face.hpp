@@ -46,6 +46,9 @@ ModelConfig read_config(const std::filesystem::path& folder) {
     transformer.classifier_dropout = json.contains("classifier_dropout") && !json["classifier_dropout"].is_null()
                                          ? field<double>(json, "classifier_dropout", source)
                                          : transformer.hidden_dropout;
+    if constexpr (requires { A::embedding_dropout_key; })
+        if (json.contains(A::embedding_dropout_key))
+            transformer.embedding_dropout = field<double>(json, A::embedding_dropout_key, source);
     transformer.check(source);
     if (json.contains("id2label")) {
         const nlohmann::json& names = json["id2label"];

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "didact/core/error.hpp"
@@ -13,8 +14,11 @@ struct TransformerConfig {
     std::size_t max_positions = 512, type_vocab_size = 0;
     double layer_norm_epsilon = 1e-12, initializer_range = 0.02;
     double hidden_dropout = 0.1, attention_dropout = 0.1, classifier_dropout = 0.1;
+    std::optional<double> embedding_dropout = {}; ///< hidden_dropout where nothing else is said
     std::int32_t pad_token_id = 0;
     std::string activation = "gelu"; ///< as config.json spells it
+
+    double dropout_of_embeddings() const { return embedding_dropout.value_or(hidden_dropout); }
 
     /// Throws Error, beginning with `source`, where the sizes do not make a transformer.
     void check(const std::string& source) const {
@@ -26,7 +30,7 @@ struct TransformerConfig {
         positive(max_positions, "max_positions");
         require(hidden_size % num_heads == 0, source, ": hidden_size ", hidden_size, " is not a multiple of num_heads ",
                 num_heads);
-        for (const double p : {hidden_dropout, attention_dropout, classifier_dropout})
+        for (const double p : {hidden_dropout, attention_dropout, classifier_dropout, dropout_of_embeddings()})
             require(p >= 0 && p < 1, source, ": dropout ", p, " is not in [0, 1)");
         require(layer_norm_epsilon > 0, source, ": layer_norm_epsilon ", layer_norm_epsilon, " is not positive");
     }

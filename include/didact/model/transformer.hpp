@@ -257,7 +257,7 @@ class Transformer {
     }
 
   private:
-    nn::Dropout<B> embedding_dropout() const { return {config_.hidden_dropout}; }
+    nn::Dropout<B> embedding_dropout() const { return {config_.dropout_of_embeddings()}; }
 
     TransformerConfig config_;
     ParameterId token_embedding_ = no_parameter, position_embedding_ = no_parameter, type_embedding_ = no_parameter;

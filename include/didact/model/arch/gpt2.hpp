@@ -46,6 +46,8 @@ struct Gpt2 {
         }
     }
 
+    static constexpr const char* embedding_dropout_key = "embd_pdrop";
+
     /// Calls io(key, field) for every entry of config.json; the same list reads and writes.
     template <class Config, class Io>
     static void config_entries(Config& config, const Io& io) {
@@ -65,7 +67,7 @@ struct Gpt2 {
     /// Entries of config.json for which Transformers' defaults would be wrong.
     template <class Json>
     static void add_entries(const TransformerConfig& config, Json& json) {
-        json["embd_pdrop"] = config.hidden_dropout;
+        json[embedding_dropout_key] = config.dropout_of_embeddings();
         // By default 50256 begins and ends a text, as in GPT-2's own vocabulary.
         if (config.vocab_size <= 50256) json["bos_token_id"] = json["eos_token_id"] = nullptr;
     }
