@@ -144,6 +144,29 @@ TEST_SUITE("property") {
         check_frozen<adapters::Lora>(freeze::Lora{.rank = 2, .dropout = 0.2, .targets = {"output.dense"}}, trains);
     }
 
+    TEST_CASE("freeze::Lora refuses a target that no layer has, and other adapters than those that are there") {
+        using Trunk = Transformer<arch::Bert, Cpu<float>, adapters::Lora>;
+        LoraSetting<Trunk, heads::SequenceClassification<>> setting(small::config(), 3);
+        const auto refused = [&](const freeze::Lora& policy) {
+            try {
+                Trainer trainer(setting.model, policy);
+            } catch (const Error& error) {
+                return std::string(error.what());
+            }
+            return std::string("taken");
+        };
+        CHECK(refused({.targets = {"query", "valeu"}}) ==
+              "freeze::Lora: no layer's name ends with 'valeu'; one is called "
+              "'bert.encoder.layer.2.output.dense'");
+        CHECK(setting.model.parameters().find("bert.encoder.layer.0.attention.self.query.lora_A.weight") ==
+              no_parameter);
+        CHECK(refused({.targets = {"query"}}) == "taken");
+        CHECK(refused({.rank = 4}) ==
+              "freeze::Lora: 'bert.encoder.layer.0.attention.self.query' has an adapter already, of rank 8, alpha 16 "
+              "and dropout 0; a second policy trains it on with the same");
+        CHECK(refused({.targets = {"query"}}) == "taken");
+    }
+
     TEST_CASE("freeze::Prefix of no layer still freezes the embeddings, of all layers leaves the head") {
         small::BertModel<Cpu<float>> model(small::config(), 3);
         model.add_head({.num_labels = 3});

@@ -63,6 +63,61 @@ TEST_SUITE("property") {
         }
     }
 
+    TEST_CASE("AdamW counts only the steps that a parameter took part in") {
+        optimizer::AdamW::State<double> state({.learning_rate = 1});
+        TrainableLayout layout{.slices = {{0, 0, 8}, {1, 8, 8}, {2, 16, 8}}, .size = 24};
+        state.layout_changed({}, layout);
+        const auto steps = [&](std::size_t element) {
+            const double step_size = state.rule(1, false, element).step_size; // 1 / (1 - 0.9^t)
+            return int(std::lround(std::log(1 - 1 / step_size) / std::log(0.9)));
+        };
+        for (int step = 0; step < 5; ++step) {
+            state.step_begins();
+            if (step > 1) state.skip(8, 8);
+        }
+        CHECK(steps(0) == 5);
+        CHECK(steps(8) == 2);
+        CHECK(steps(15) == 2);
+        CHECK(steps(16) == 5);
+        CHECK(state.one_rule_until(0) == 8);
+        CHECK(state.one_rule_until(8) == 16);
+        state.layout_changed(layout, {.slices = {{1, 0, 8}, {2, 8, 8}}, .size = 16});
+        CHECK(steps(0) == 2);
+        CHECK(steps(8) == 5);
+    }
+
+    TEST_CASE("hyper-parameters that cannot work are refused, each by its name") {
+        const auto refused = [](const auto& policy) {
+            small::MlpModel<Cpu<float>> model(small::mlp_config(), 3);
+            model.add_head({.num_labels = 3});
+            try {
+                Trainer trainer(model, policy);
+            } catch (const Error& error) {
+                return std::string(error.what());
+            }
+            return std::string("taken");
+        };
+        using optimizer::AdamW, optimizer::Sgd;
+        CHECK(refused(AdamW{.learning_rate = -1}) == "AdamW: learning_rate is -1, it must not be negative");
+        CHECK(refused(AdamW{.learning_rate = std::nan("")}) == "AdamW: learning_rate is nan, it must not be negative");
+        CHECK(refused(AdamW{.beta1 = 1}) == "AdamW: beta1 is 1, it must lie in [0, 1)");
+        CHECK(refused(AdamW{.beta2 = 1.5}) == "AdamW: beta2 is 1.5, it must lie in [0, 1)");
+        CHECK(refused(AdamW{.epsilon = 0}) == "AdamW: epsilon is 0, it must be above 0");
+        CHECK(refused(AdamW{.weight_decay = -0.1}) == "AdamW: weight_decay is -0.1, it must not be negative");
+        CHECK(refused(Sgd{.momentum = 1}) == "Sgd: momentum is 1, it must lie in [0, 1)");
+        CHECK(refused(Sgd{.nesterov = true}) == "Sgd: nesterov needs a momentum above 0");
+        CHECK(refused(schedule::Linear{.warmup = 1.5}) ==
+              "schedule::Linear: warmup is 1.5, it is the part of the steps that rise, in [0, 1]");
+        CHECK(refused(schedule::Cosine{.floor = 2}) == "schedule::Cosine: floor is 2, it must lie in [0, 1]");
+        CHECK(refused(schedule::SlantedTriangular{.cut_fraction = 0}) ==
+              "schedule::SlantedTriangular: cut_fraction is 0, it must lie in (0, 1)");
+        CHECK(refused(freeze::L2Sp{.alpha = -1}) == "freeze::L2Sp: alpha is -1 and beta 0.01, neither may be negative");
+        CHECK(refused(forgetting::LearningWithoutForgetting{.strength = -1}) ==
+              "forgetting::LearningWithoutForgetting: strength is -1, it must not be negative");
+        CHECK(refused(sharing::UncertaintyWeighting{.learning_rate = -1}) ==
+              "sharing::UncertaintyWeighting: learning_rate is -1, it must not be negative");
+    }
+
     TEST_CASE("AdamW's step counts come back from an archive, and a reset forgets them") {
         Setting one, two;
         one.train(1, false);

@@ -33,9 +33,10 @@ struct Initializer {
 struct Parameter {
     std::string name = {}; ///< the tensor's name in a Hugging Face checkpoint
     std::size_t rows = 0, cols = 0;
-    bool vector = false; ///< one-dimensional in a checkpoint
-    bool decay = true;   ///< weight decay applies: false for biases and norms
-    bool shared = true;  ///< belongs to the trunk that tasks share, not to one task's head
+    bool vector = false;  ///< one-dimensional in a checkpoint
+    bool decay = true;    ///< weight decay applies: false for biases and norms
+    bool shared = true;   ///< belongs to the trunk that tasks share, not to one task's head
+    std::size_t head = 0; ///< where not shared, the number of the head that it belongs to, from 1
     bool trainable = true;
     float learning_rate_multiple = 1; ///< set by a freeze policy
     std::size_t offset = 0;           ///< of the first element in the values
@@ -47,6 +48,7 @@ struct Parameter {
 /// A run of trainable parameters that lie side by side in the values and are updated alike.
 struct TrainableSegment {
     std::size_t offset, trainable_offset, size;
+    std::size_t head; ///< whose parameters these are, from 1; 0: the trunk's
     bool decay;
     float learning_rate_multiple;
 };
@@ -135,6 +137,16 @@ class ParameterStore {
         ++revision_;
     }
 
+    /// Says that what is not shared of the parameters from `first` on belongs to one more head.
+    void add_head(ParameterId first) {
+        ++heads_;
+        for (ParameterId id = first; id < parameters_.size(); ++id)
+            if (!parameters_[id].shared) parameters_[id].head = heads_;
+        planned_ = false;
+        ++revision_;
+    }
+    std::size_t heads() const { return heads_; }
+
     /// Lays out the gradients for the parameters that train, zeroed. Returns the layout before.
     TrainableLayout plan() {
         TrainableLayout before = std::move(layout_);
@@ -147,11 +159,11 @@ class ParameterStore {
             layout_.slices.push_back({id, layout_.size, p.size()});
             const std::size_t size = padded(p.size());
             if (!segments_.empty() && segments_.back().offset + segments_.back().size == p.offset &&
-                segments_.back().decay == p.decay &&
+                segments_.back().decay == p.decay && segments_.back().head == p.head &&
                 segments_.back().learning_rate_multiple == p.learning_rate_multiple)
                 segments_.back().size += size;
             else
-                segments_.push_back({p.offset, layout_.size, size, p.decay, p.learning_rate_multiple});
+                segments_.push_back({p.offset, layout_.size, size, p.head, p.decay, p.learning_rate_multiple});
             layout_.size += size;
         }
         gradients_.assign(layout_.size, S(0));
@@ -255,6 +267,7 @@ class ParameterStore {
     S* gradient_data_ = nullptr;
     TrainableLayout layout_;
     std::vector<TrainableSegment> segments_;
+    std::size_t heads_ = 0;
     bool planned_ = false;
     std::uint64_t revision_ = 0;
 };

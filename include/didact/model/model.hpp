@@ -58,7 +58,9 @@ class Model {
                 " class weights");
         auto& list = std::get<List<Head>>(heads_).layers;
         tasks_.push_back({options.name, kind_of<Head>(), list.size()});
+        const ParameterId first = ParameterId(store_->count());
         list.emplace_back(*store_, trunk_, options, tasks_.size() == 1);
+        store_->add_head(first);
         return tasks_.size() - 1;
     }
 

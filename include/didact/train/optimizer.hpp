@@ -15,8 +15,8 @@ inline constexpr std::size_t update_block = 256;
 
 /// AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), as PyTorch's: with g the gradient and η the scheduled rate,
 /// w ← w − η λ w; m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²; w ← w − η m̂ / (√v̂ + ε), m̂ = m / (1 − β₁ᵗ), v̂ = v / (1
-/// − β₂ᵗ). t counts the steps of each parameter since it began to train. λ acts on weights only, not on biases and
-/// norms.
+/// − β₂ᵗ). t counts the steps that each parameter took part in since it began to train. λ acts on weights only, not on
+/// biases and norms.
 struct AdamW {
     static constexpr Family family = Family::optimizer;
     double learning_rate = 5e-5;
@@ -40,7 +40,14 @@ struct AdamW {
 template <class S>
 class AdamW::State {
   public:
-    explicit State(const AdamW& policy) : policy_(policy) {}
+    explicit State(const AdamW& policy) : policy_(policy) {
+        require(policy.learning_rate >= 0, "AdamW: learning_rate is ", policy.learning_rate,
+                ", it must not be negative");
+        require(policy.beta1 >= 0 && policy.beta1 < 1, "AdamW: beta1 is ", policy.beta1, ", it must lie in [0, 1)");
+        require(policy.beta2 >= 0 && policy.beta2 < 1, "AdamW: beta2 is ", policy.beta2, ", it must lie in [0, 1)");
+        require(policy.epsilon > 0, "AdamW: epsilon is ", policy.epsilon, ", it must be above 0");
+        require(policy.weight_decay >= 0, "AdamW: weight_decay is ", policy.weight_decay, ", it must not be negative");
+    }
 
     void layout_changed(const TrainableLayout& before, const TrainableLayout& after) {
         m_ = after.carry_over(before, m_);
@@ -84,6 +91,13 @@ class AdamW::State {
     void step_begins() {
         for (Age& age : ages_) ++age.steps;
     }
+    /// `size` elements from `first` on take no part in the step that began.
+    void skip(std::size_t first, std::size_t size) {
+        split(first);
+        split(first + size);
+        for (Age& age : ages_)
+            if (age.end > first && age.end <= first + size) --age.steps;
+    }
     Rule rule(double rate, bool decays, std::size_t first = 0) {
         const double steps = double(age(first).steps);
         const double correction1 = 1 - std::pow(policy_.beta1, steps);
@@ -125,6 +139,14 @@ class AdamW::State {
                                  [](std::size_t e, const Age& age) { return e < age.end; });
     }
 
+    /// Lets a range of ages_ begin at `element`.
+    void split(std::size_t element) {
+        const auto after = std::upper_bound(ages_.begin(), ages_.end(), element,
+                                            [](std::size_t e, const Age& age) { return e < age.end; });
+        if (after == ages_.end() || (after == ages_.begin() ? 0 : std::prev(after)->end) == element) return;
+        ages_.insert(after, {element, after->steps});
+    }
+
     AdamW policy_;
     std::vector<Age> ages_;
     AlignedVector<S> m_, v_;
@@ -156,6 +178,10 @@ template <class S>
 class Sgd::State {
   public:
     explicit State(const Sgd& policy) : policy_(policy) {
+        require(policy.learning_rate >= 0, "Sgd: learning_rate is ", policy.learning_rate, ", it must not be negative");
+        require(policy.momentum >= 0 && policy.momentum < 1, "Sgd: momentum is ", policy.momentum,
+                ", it must lie in [0, 1)");
+        require(policy.weight_decay >= 0, "Sgd: weight_decay is ", policy.weight_decay, ", it must not be negative");
         require(!policy.nesterov || policy.momentum > 0, "Sgd: nesterov needs a momentum above 0");
     }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <numbers>
 
+#include "didact/core/error.hpp"
 #include "didact/policy/policy.hpp"
 
 /// Learning-rate schedules: the factor of the rate at step k of T, k from 0. Warm-up covers the first ⌊warmup · T⌋
@@ -11,6 +12,11 @@
 namespace didact::schedule {
 
 inline std::size_t warmup_steps(double warmup, std::size_t total) { return std::size_t(warmup * double(total)); }
+
+inline void check_warmup(const char* name, double warmup) {
+    require(warmup >= 0 && warmup <= 1, "schedule::", name, ": warmup is ", warmup,
+            ", it is the part of the steps that rise, in [0, 1]");
+}
 
 /// Stays at the full rate.
 struct Constant {
@@ -20,6 +26,7 @@ struct Constant {
         const std::size_t rise = warmup_steps(warmup, total);
         return step < rise ? double(step) / double(rise) : 1;
     }
+    void check() const { check_warmup("Constant", warmup); }
     static std::string name() { return "constant"; }
     static void fields(auto& policy, const auto& visit) { visit("warmup", policy.warmup); }
     friend bool operator==(const Constant&, const Constant&) = default;
@@ -34,6 +41,7 @@ struct Linear {
         if (step < rise) return double(step) / double(rise);
         return step >= total ? 0 : double(total - step) / double(std::max<std::size_t>(1, total - rise));
     }
+    void check() const { check_warmup("Linear", warmup); }
     static std::string name() { return "linear"; }
     static void fields(auto& policy, const auto& visit) { visit("warmup", policy.warmup); }
     friend bool operator==(const Linear&, const Linear&) = default;
@@ -49,6 +57,10 @@ struct Cosine {
         if (step < rise) return double(step) / double(rise);
         const double p = std::min(1.0, double(step - rise) / double(std::max<std::size_t>(1, total - rise)));
         return floor + (1 - floor) * 0.5 * (1 + std::cos(std::numbers::pi * p));
+    }
+    void check() const {
+        check_warmup("Cosine", warmup);
+        require(floor >= 0 && floor <= 1, "schedule::Cosine: floor is ", floor, ", it must lie in [0, 1]");
     }
     static std::string name() { return "cosine"; }
     static void fields(auto& policy, const auto& visit) {
@@ -69,6 +81,11 @@ struct SlantedTriangular {
         const double k = double(step);
         const double p = k < cut ? k / cut : 1 - (k - cut) / (cut * (1 / cut_fraction - 1));
         return (1 + std::max(0.0, p) * (ratio - 1)) / ratio;
+    }
+    void check() const {
+        require(cut_fraction > 0 && cut_fraction < 1, "schedule::SlantedTriangular: cut_fraction is ", cut_fraction,
+                ", it must lie in (0, 1)");
+        require(ratio >= 1, "schedule::SlantedTriangular: ratio is ", ratio, ", it must be at least 1");
     }
     static std::string name() { return "slanted-triangular"; }
     static void fields(auto& policy, const auto& visit) {

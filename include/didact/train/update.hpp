@@ -29,7 +29,8 @@ auto rule_of(Optimizer& optimizer, double rate, const TrainableSegment& segment)
 
 /// One pass over the trainable parameters, in blocks that stay in the first cache: clipping, penalties, weight decay
 /// and the optimizer's rule. `clip` multiplies the gradients; the penalties of `freeze` and `forgetting` are added
-/// after clipping, as part of the loss that is not noisy; the gradients are left at zero for the next step.
+/// after clipping, as part of the loss that is not noisy; the gradients are left at zero for the next step. Of several
+/// heads, one without a gradient stays as it is, as PyTorch's optimizers skip a parameter that has none.
 template <class Model, class Optimizer, class Freeze, class Forgetting>
 void update_parameters(Context<typename Model::B>& context, double learning_rate, double clip, Optimizer& optimizer,
                        const Freeze& freeze, Forgetting& forgetting) {
@@ -66,7 +67,17 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
             }
         });
     };
-    for (TrainableSegment segment : store.segments())
+    const auto has_gradient = [&](const TrainableSegment& segment) {
+        const std::span<const S> part =
+            std::as_const(store).gradients().subspan(segment.trainable_offset, segment.size);
+        return std::any_of(part.begin(), part.end(), [](S g) { return g != S(0); });
+    };
+    for (TrainableSegment segment : store.segments()) {
+        if (segment.head > 0 && store.heads() > 1 && !has_gradient(segment)) {
+            if constexpr (requires { optimizer.skip(segment.trainable_offset, segment.size); })
+                optimizer.skip(segment.trainable_offset, segment.size);
+            continue;
+        }
         while (segment.size > 0) {
             const std::size_t size = size_of_one_rule(optimizer, segment);
             update(segment, size);
@@ -74,6 +85,7 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
             segment.trainable_offset += size;
             segment.size -= size;
         }
+    }
 }
 
 }

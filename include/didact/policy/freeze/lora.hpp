@@ -32,21 +32,35 @@ struct Lora {
                     " is not in [0, 1)");
             std::vector<std::string> targets = policy.targets;
             if (targets.empty()) targets = {"query", "value", "c_attn"};
-            std::size_t found = 0;
-            std::string names;
-            model.trunk().for_each_linear(model.parameters(), [&](const std::string& name, auto& linear) {
-                names = name;
-                const bool wanted = std::any_of(targets.begin(), targets.end(), [&](const std::string& target) {
-                    return name == target || name.ends_with("." + target);
+            std::vector<bool> found(targets.size());
+            std::string last;
+            // All is checked before the first adapter is added.
+            for (const bool attach : {false, true}) {
+                model.trunk().for_each_linear(model.parameters(), [&](const std::string& name, auto& linear) {
+                    last = name;
+                    bool wanted = false;
+                    for (std::size_t i = 0; i < targets.size(); ++i)
+                        if (name == targets[i] || name.ends_with("." + targets[i])) wanted = found[i] = true;
+                    if (!wanted) return;
+                    auto& adapter = linear.adapter;
+                    if (adapter.active())
+                        check_same(policy, name, adapter, model.parameters()[adapter.a].rows);
+                    else if (attach)
+                        adapter.attach(model.parameters(), name, linear.in, linear.out, policy.rank, policy.alpha,
+                                       policy.dropout);
                 });
-                if (!wanted) return;
-                ++found;
-                if (!linear.adapter.active())
-                    linear.adapter.attach(model.parameters(), name, linear.in, linear.out, policy.rank, policy.alpha,
-                                          policy.dropout);
-            });
-            require(found > 0, "freeze::Lora: no layer's name ends with one of the targets; one is called '", names,
-                    "'");
+                for (std::size_t i = 0; i < targets.size(); ++i)
+                    require(found[i] || (policy.targets.empty() && std::ranges::count(found, true) > 0),
+                            "freeze::Lora: no layer's name ends with '", targets[i], "'; one is called '", last, "'");
+            }
+        }
+        static void check_same(const Lora& policy, const std::string& name, const auto& adapter, std::size_t rank) {
+            using S = typename Model::S;
+            require(rank == policy.rank && adapter.factor == S(policy.alpha / double(rank)) &&
+                        adapter.dropout.p == policy.dropout,
+                    "freeze::Lora: '", name, "' has an adapter already, of rank ", rank, ", alpha ",
+                    double(adapter.factor) * double(rank), " and dropout ", adapter.dropout.p,
+                    "; a second policy trains it on with the same");
         }
         void plan(Model& model, const Moment&) {
             auto& store = model.parameters();
