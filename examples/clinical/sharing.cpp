@@ -44,11 +44,14 @@ void run_sharing(Study& study) {
                  .tasks = {sample_of(diagnosis, 0, labels, seed), sample_of(mentions, 1, sentences, seed)}}};
     };
     setting.batch_size *= 2;
-    run(study, setting, strategy("Hard", 1, sharing::Hard{.exponent = 0}));
+    using sharing::Both, sharing::Hard;
+    const Hard half_each{.exponent = 0};
+    run(study, setting, strategy("Hard", 1, half_each));
     if (!study.budget.all_strategies) return;
-    run(study, setting, strategy("PCGrad", 1, sharing::Pcgrad{}));
-    run(study, setting, strategy("UncertaintyWeighting", 1, sharing::UncertaintyWeighting{}));
-    run(study, setting, strategy<CrossStitch<Encoder<>>>("CrossStitch", 1, sharing::CrossStitch{}));
+    run(study, setting, strategy("PCGrad", 1, Both<Hard, sharing::Pcgrad>{half_each}));
+    run(study, setting, strategy("UncertaintyWeighting", 1, Both<Hard, sharing::UncertaintyWeighting>{half_each}));
+    run(study, setting,
+        strategy<CrossStitch<Encoder<>>>("CrossStitch", 1, Both<Hard, sharing::CrossStitch>{half_each}));
 }
 
 }

@@ -3,6 +3,7 @@
 /// Everything for the CPU.
 
 #include "didact/backend/cpu.hpp"
+#include "didact/data/random_split.hpp"
 #include "didact/model/arch/bert.hpp"
 #include "didact/model/arch/gpt2.hpp"
 #include "didact/model/cross_stitch.hpp"
@@ -24,6 +25,7 @@
 #include "didact/policy/freeze/l2sp.hpp"
 #include "didact/policy/freeze/lora.hpp"
 #include "didact/policy/freeze/prefix.hpp"
+#include "didact/policy/sharing/both.hpp"
 #include "didact/policy/sharing/cross_stitch.hpp"
 #include "didact/policy/sharing/hard.hpp"
 #include "didact/policy/sharing/pcgrad.hpp"

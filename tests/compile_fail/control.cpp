@@ -30,7 +30,9 @@ struct Shares {
     struct State {
         State(const Shares&, const Model&) {}
         void mix(std::span<const std::size_t>, const Moment&, std::span<std::size_t>) {}
+        void weigh_groups(std::span<const StepGroup>, std::span<double>, const Moment&) {}
         void weigh_losses(std::span<const StepGroup>, std::span<double>, const Moment&) {}
+        void losses_known(std::span<const StepGroup>, const Moment&) {}
         void combine(const GramMatrix&, const Moment&, std::span<double>) {}
         void step_done(Model&, const Moment&) {}
     };

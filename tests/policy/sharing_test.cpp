@@ -11,6 +11,18 @@ namespace {
 using B = Cpu<double>;
 using M = small::MlpModel<B>;
 
+using HeadOfOneNumber = heads::Regression<heads::Pooling::first_token>;
+using RegressionModel = Model<M::Trunk, heads::SequenceClassification<heads::Pooling::first_token>, HeadOfOneNumber>;
+
+/// Task 0 chooses a class, task 1 gives a number.
+struct ClassAndNumber {
+    RegressionModel model{small::mlp_config(), 3};
+    ClassAndNumber() {
+        model.add_head({.name = "class", .num_labels = 3});
+        model.add_head<HeadOfOneNumber>({.name = "number", .num_labels = 1});
+    }
+};
+
 struct TwoTasks {
     M model{small::mlp_config(), 3};
     TwoTasks() {
@@ -56,14 +68,36 @@ std::vector<double> random_vector(Random& random, std::size_t size) {
 /// Groups as the trainer makes them, of these tasks, with these losses.
 std::vector<StepGroup> groups_of(const std::vector<std::pair<std::size_t, double>>& losses) {
     std::vector<StepGroup> groups;
-    for (const auto& [task, loss] : losses) groups.push_back({.task = task, .loss = loss});
+    for (const auto& [task, loss] : losses) groups.push_back({.task = task, .units = 1, .loss = loss});
     return groups;
 }
 
 /// What sharing::UncertaintyWeighting saves in a checkpoint.
+/// Weighs each task by the inverse of its loss: the slope of Σ log L.
+struct ByInverseLoss {
+    static constexpr Family family = Family::sharing;
+    template <class Model>
+    struct State {
+        State(const ByInverseLoss&, const Model&) {}
+        void weigh_losses(std::span<const StepGroup> groups, std::span<double> weights, const Moment&) {
+            for (std::size_t k = 0; k < groups.size(); ++k) weights[k] /= groups[k].loss;
+        }
+    };
+};
+
+/// Combines the tasks' gradients to twice their sum.
+struct Doubles {
+    static constexpr Family family = Family::sharing;
+    template <class Model>
+    struct State {
+        State(const Doubles&, const Model&) {}
+        void combine(const GramMatrix&, const Moment&, std::span<double> factors) { std::ranges::fill(factors, 2.0); }
+    };
+};
+
 struct UncertaintyState {
     std::vector<double> log_variances, first;
-    explicit UncertaintyState(sharing::UncertaintyWeighting::State<M>& state) {
+    explicit UncertaintyState(auto& state) {
         Archive written;
         state.serialize(written);
         Archive read(written.bytes(), "state");
@@ -75,37 +109,39 @@ struct UncertaintyState {
 
 TEST_SUITE("property") {
 
-    TEST_CASE("uncertainty weighting weighs by factor e^-s, and s descends the slope of factor e^-s L + s/2") {
-        for (const double factor : {1.0, 0.5}) {
-            const M model(small::mlp_config());
-            sharing::UncertaintyWeighting::State<M> state({.factor = factor, .initial = 0.4, .learning_rate = 0.1},
-                                                          model);
-            const std::vector<StepGroup> groups = groups_of({{0, 0.3}, {1, 2.5}});
-            std::vector<double> weights{1, 0.7};
-            state.weigh_losses(groups, weights, {});
-            CHECK(weights[0] == doctest::Approx(factor * std::exp(-0.4)));
-            CHECK(weights[1] == doctest::Approx(0.7 * factor * std::exp(-0.4)));
-            const UncertaintyState after(state);
-            for (std::size_t k = 0; k < 2; ++k) {
-                const auto total = [&](double s) { return factor * std::exp(-s) * groups[k].loss + s / 2; };
-                const double slope = (total(0.4 + 1e-5) - total(0.4 - 1e-5)) / 2e-5;
-                // Adam's first moment after one step is a tenth of the gradient, and its step the rate.
-                CHECK(10 * after.first[k] == doctest::Approx(slope).epsilon(1e-8));
-                CHECK(after.log_variances[k] == doctest::Approx(0.4 - 0.1 * (slope > 0 ? 1 : -1)).epsilon(1e-6));
-            }
+    TEST_CASE("uncertainty weighting weighs by f e^-s, and s descends the slope of f e^-s L + s/2; f is 1/2 for "
+              "regression") {
+        const ClassAndNumber setting;
+        sharing::UncertaintyWeighting::State<RegressionModel> state({.initial = 0.4, .learning_rate = 0.1},
+                                                                    setting.model);
+        const std::vector<StepGroup> groups = groups_of({{0, 0.3}, {1, 2.5}});
+        std::vector<double> weights{1, 0.7};
+        state.weigh_groups(groups, weights, {});
+        CHECK(weights[0] == doctest::Approx(std::exp(-0.4)));
+        CHECK(weights[1] == doctest::Approx(0.7 * 0.5 * std::exp(-0.4)));
+        state.losses_known(groups, {});
+        const UncertaintyState after(state);
+        for (std::size_t k = 0; k < 2; ++k) {
+            const double factor = k == 1 ? 0.5 : 1;
+            const auto total = [&](double s) { return factor * std::exp(-s) * groups[k].loss + s / 2; };
+            const double slope = (total(0.4 + 1e-5) - total(0.4 - 1e-5)) / 2e-5;
+            // Adam's first moment after one step is a tenth of the gradient, and its step the rate.
+            CHECK(10 * after.first[k] == doctest::Approx(slope).epsilon(1e-8));
+            CHECK(after.log_variances[k] == doctest::Approx(0.4 - 0.1 * (slope > 0 ? 1 : -1)).epsilon(1e-6));
         }
     }
 
-    TEST_CASE("uncertainty weighting settles where e^s = 2 factor L") {
-        const M model(small::mlp_config());
-        sharing::UncertaintyWeighting::State<M> state({.factor = 0.5, .learning_rate = 0.01}, model);
+    TEST_CASE("uncertainty weighting settles where e^s = 2 f L") {
+        const ClassAndNumber setting;
+        sharing::UncertaintyWeighting::State<RegressionModel> state({.learning_rate = 0.01}, setting.model);
         const std::vector<StepGroup> groups = groups_of({{0, 0.3}, {1, 2.5}});
         std::vector<double> weights(2);
         for (std::size_t step = 0; step < 3000; ++step) {
             weights = {1, 1};
-            state.weigh_losses(groups, weights, {});
+            state.weigh_groups(groups, weights, {});
+            state.losses_known(groups, {});
         }
-        CHECK(std::exp(state.log_variances()[0]) == doctest::Approx(0.3).epsilon(1e-2));
+        CHECK(std::exp(state.log_variances()[0]) == doctest::Approx(2 * 0.3).epsilon(1e-2));
         CHECK(std::exp(state.log_variances()[1]) == doctest::Approx(2.5).epsilon(1e-2));
         // Every task's weighted loss is then the same, one half.
         CHECK(weights[0] * 0.3 == doctest::Approx(0.5).epsilon(1e-2));
@@ -113,12 +149,13 @@ TEST_SUITE("property") {
     }
 
     TEST_CASE("uncertainty weighting keeps one s a task, whichever tasks a step has") {
-        const M model(small::mlp_config());
-        sharing::UncertaintyWeighting::State<M> state({.learning_rate = 0.1}, model);
-        std::vector<double> weights{1};
-        state.weigh_losses(groups_of({{1, 4.0}}), weights, {}); // a step without samples of task 0
-        weights = {1, 1, 1};
-        state.weigh_losses(groups_of({{0, 4.0}, {1, 4.0}, {1, 4.0}}), weights, {}); // the last one rehearsed
+        const TwoTasks setting;
+        sharing::UncertaintyWeighting::State<M> state({.learning_rate = 0.1}, setting.model);
+        state.losses_known(groups_of({{1, 4.0}}), {});                 // a step without samples of task 0
+        const auto groups = groups_of({{0, 4.0}, {1, 4.0}, {1, 4.0}}); // the last one rehearsed
+        std::vector<double> weights{1, 1, 1};
+        state.weigh_groups(groups, weights, {});
+        state.losses_known(groups, {});
         CHECK(weights[0] == 1);
         CHECK(weights[1] == doctest::Approx(std::exp(-0.1)));
         CHECK(weights[2] == weights[1]);
@@ -129,7 +166,7 @@ TEST_SUITE("property") {
     TEST_CASE("a trainer's gradient under uncertainty weighting is the sum of the tasks' by their weights") {
         TwoTasks setting;
         const Experience experience = two_tasks(6, 6);
-        Trainer trainer(setting.model, sharing::UncertaintyWeighting{.factor = 0.5, .initial = 0.8},
+        Trainer trainer(setting.model, sharing::UncertaintyWeighting{.initial = 0.8},
                         optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
         const auto before = small::values_of(setting.model);
         std::vector<AlignedVector<double>> g;
@@ -138,7 +175,25 @@ TEST_SUITE("property") {
         trainer.fit(Stream{experience}, small::one_step(12));
         for (std::size_t i = 0; i < before.size(); ++i)
             CHECK(setting.model.parameters().values()[i] ==
-                  doctest::Approx(before[i] - 0.2 * 0.5 * std::exp(-0.8) * (g[0][i] + g[1][i])).epsilon(1e-10));
+                  doctest::Approx(before[i] - 0.2 * std::exp(-0.8) * (g[0][i] + g[1][i])).epsilon(1e-10));
+    }
+
+    TEST_CASE("a policy that weighs by the step's own losses gets them first") {
+        TwoTasks setting;
+        const Experience experience = two_tasks(6, 6);
+        Trainer trainer(setting.model, ByInverseLoss{}, optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
+        const auto before = small::values_of(setting.model);
+        std::vector<AlignedVector<double>> g;
+        double loss[2];
+        for (std::size_t k = 0; k < 2; ++k) {
+            const Batch batch = small::batch_of(experience.tasks[k].train, k);
+            loss[k] = trainer.engine().mean_loss(batch);
+            g.push_back(small::mean_gradient(trainer.engine(), batch));
+        }
+        trainer.fit(Stream{experience}, small::one_step(12));
+        for (std::size_t i = 0; i < before.size(); ++i)
+            CHECK(setting.model.parameters().values()[i] ==
+                  doctest::Approx(before[i] - 0.2 * (g[0][i] / loss[0] + g[1][i] / loss[1])).epsilon(1e-10));
     }
 
     TEST_CASE("PCGrad is the plain sum where no two gradients conflict") {
@@ -282,6 +337,24 @@ TEST_SUITE("property") {
             CHECK(stitched[i] == doctest::Approx(expected.data[i]).epsilon(1e-12));
     }
 
+    TEST_CASE("dropout within frozen blocks of a cross-stitch network is off, and on where it is asked for") {
+        using Trunk = CrossStitch<Transformer<arch::Bert, Cpu<float>>>;
+        const Batch batch = small::batch_of(small::sentences("data", 4, 3, 2), 1);
+        const auto differ = [&](std::size_t layers, bool dropout) {
+            TransformerConfig config = small::config(0.3);
+            config.classifier_dropout = 0;
+            Model<Trunk, heads::SequenceClassification<>> model(CrossStitchConfig{.transformer = config}, 4);
+            for (int task = 0; task < 2; ++task) model.add_head({.num_labels = 3});
+            Trainer trainer(model, sharing::CrossStitch{}, freeze::Prefix{.layers = layers, .dropout = dropout});
+            trainer.policies().plan(model, {});
+            auto& engine = trainer.engine();
+            return engine.add_gradient(batch, 1, true, 1) != engine.add_gradient(batch, 1, true, 2);
+        };
+        CHECK_FALSE(differ(3, false));
+        CHECK(differ(3, true));
+        CHECK(differ(2, false));
+    }
+
     TEST_CASE("a cross-stitch network learns its mixture") {
         using Trunk = CrossStitch<Transformer<arch::Bert, Cpu<float>>>;
         Model<Trunk, heads::SequenceClassification<>> model(CrossStitchConfig{.transformer = small::config()}, 4);
@@ -339,6 +412,42 @@ TEST_SUITE("property") {
         CHECK(total(0, {0, 100, 100}, 3) == std::vector<std::size_t>{0, 1500, 1500});
         const double small = std::pow(100, 0.9), large = std::pow(10000, 0.9);
         CHECK(std::abs(double(total(0.9, {100, 10000}, 32)[0]) - 32000 * small / (small + large)) <= 1);
+    }
+
+    TEST_CASE("sharing::Both: one policy chooses the mixture, the other combines the gradients of that mixture") {
+        const Experience experience = two_tasks(30, 10);
+        const auto values = [&](const auto& policy, const Experience& of, std::size_t batch_size) {
+            TwoTasks setting;
+            Trainer trainer(setting.model, policy, optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
+            trainer.fit(Stream{of}, small::one_step(batch_size));
+            return small::values_of(setting.model);
+        };
+        // Equal shares of all the second task's samples: the same step as that of two data sets of one size.
+        const Experience equal{.name = "both",
+                               .tasks = {experience.tasks[0], {.task = 1, .train = experience.tasks[1].train}}};
+        using Mixed = sharing::Both<sharing::Hard, sharing::Pcgrad>;
+        const auto mixed = values(Mixed{.first = {.exponent = 0}}, experience, 20);
+        CHECK(mixed != values(sharing::Pcgrad{}, experience, 20));
+        CHECK(mixed == values(sharing::Both<sharing::Pcgrad, sharing::Hard>{.second = {.exponent = 0}}, equal, 20));
+        CHECK(values(Mixed{.first = {.exponent = 1}}, experience, 20) == values(sharing::Pcgrad{}, experience, 20));
+        CHECK(describe(Mixed{.first = {.exponent = 0.5}}) == "hard-sharing+pcgrad(exponent=0.5)");
+
+        // Of the mixture's gradients, what the trunk moves by is what the second policy makes of them.
+        const auto doubled = values(sharing::Both<sharing::Hard, Doubles>{{.exponent = 0}}, experience, 20);
+        const auto once = values(sharing::Hard{.exponent = 0}, experience, 20);
+        const TwoTasks untrained;
+        const auto& store = std::as_const(untrained.model.parameters());
+        for (const Parameter& p : store.parameters())
+            for (std::size_t i = p.offset; i < p.offset + p.size(); ++i)
+                CHECK(doubled[i] - store.values()[i] ==
+                      doctest::Approx((p.shared ? 2 : 1) * (once[i] - store.values()[i])).epsilon(1e-9));
+
+        // Weights of losses act on the mixture too.
+        using Weighed = sharing::Both<sharing::Hard, sharing::UncertaintyWeighting>;
+        const auto weighed = values(Weighed{{.exponent = 0}, {.initial = 0.8}}, experience, 20);
+        for (std::size_t i = 0; i < once.size(); ++i)
+            CHECK(weighed[i] - store.values()[i] ==
+                  doctest::Approx(std::exp(-0.8) * (once[i] - store.values()[i])).epsilon(1e-9));
     }
 
     TEST_CASE("hard sharing's loss is the sum of the tasks' means") {

@@ -37,6 +37,8 @@ class CrossStitch {
         std::array<std::vector<View<S>>, 2> gradients; ///< of each column, above and below a stitch; of backward only
     };
 
+    bool frozen_dropout = false; ///< as Transformer::frozen_dropout
+
     CrossStitch(ParameterStore<B>& store, const CrossStitchConfig& config) : config_(config) {
         require(config.columns >= 2, "a cross-stitch network needs at least 2 columns, not ", config.columns);
         for (std::size_t k = 0; k < config.columns; ++k)
@@ -82,7 +84,9 @@ class CrossStitch {
         columns_[0].check_tokens(batch);
         saved.columns.resize(columns_.size());
         saved.before.resize(num_layers());
-        const std::size_t rows = batch.tokens();
+        const std::size_t rows = batch.tokens(), first = first_trainable_stage(context.parameters);
+        const bool training = context.training;
+        context.training = training && (frozen_dropout || first == 0);
         for (std::size_t k = 0; k < columns_.size(); ++k) {
             auto& kept = saved.columns[k];
             kept.hidden.resize(stages());
@@ -94,6 +98,7 @@ class CrossStitch {
         for (std::size_t l = 0; l < num_layers(); ++l) {
             auto& before = saved.before[l];
             before.resize(columns_.size());
+            context.training = training && (frozen_dropout || l + 1 >= first);
             for (std::size_t k = 0; k < columns_.size(); ++k) {
                 before[k] = context.scratch(rows, output_size());
                 context.dropout_site = site(l + 1, k);
@@ -107,6 +112,7 @@ class CrossStitch {
                     scale(context, alpha(k, j), before[j], saved.columns[k].hidden[l + 1], j > 0);
             }
         }
+        context.training = training;
         return columns_[batch.task].finish(context, saved.columns[batch.task]);
     }
 

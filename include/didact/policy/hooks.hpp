@@ -20,8 +20,9 @@ class Engine;
 /// concept below it asks for; a State without the member costs nothing. `Moment` says where in the run it happens,
 /// `Engine` runs passes of the model outside the training loop (train/engine.hpp).
 struct HookNames {
-    int experience_began, plan, select, weigh_samples, mix, rehearse, observe, weigh_losses, distil, combine, project,
-        penalty, accumulate, step_done, epoch_done, experience_ended, layout_changed, serialize;
+    int experience_began, plan, select, weigh_samples, mix, rehearse, observe, weigh_groups, weigh_losses, losses_known,
+        distil, combine, project, penalty, accumulate, step_done, epoch_done, experience_ended, layout_changed,
+        serialize;
 };
 
 /// A name that State has too is ambiguous here, whatever its kind or signature: how a wrong hook is noticed.
@@ -72,12 +73,24 @@ template <class T>
 concept Observe = requires(T s, const Batch& batch, std::span<const float> losses, const Moment& moment) {
     { s.observe(batch, losses, moment) } -> std::same_as<void>;
 };
-/// sharing: the weight of each group's mean loss, known as group.loss; `weights` comes in with the groups' own. A step
-/// need not have a group of every task, and may have several of one (rehearsal).
+/// sharing: the weight of each group's mean loss, from what was known before the step; `weights` comes in with the
+/// groups' own. A step need not have a group of every task, and may have several of one (rehearsal).
+template <class T>
+concept WeighGroups = requires(T s, std::span<const StepGroup> groups, std::span<double> weights,
+                               const Moment& moment) {
+    { s.weigh_groups(groups, weights, moment) } -> std::same_as<void>;
+};
+/// sharing: the weights where they depend on the step's own losses, known as group.loss. Asking for it makes the
+/// trainer run every group forward twice.
 template <class T>
 concept WeighLosses = requires(T s, std::span<const StepGroup> groups, std::span<double> weights,
                                const Moment& moment) {
     { s.weigh_losses(groups, weights, moment) } -> std::same_as<void>;
+};
+/// sharing: learn from the losses and the weights of the step's groups, group.loss and group.weight.
+template <class T>
+concept LossesKnown = requires(T s, std::span<const StepGroup> groups, const Moment& moment) {
+    { s.losses_known(groups, moment) } -> std::same_as<void>;
 };
 /// forgetting: add the gradient of a distillation loss, times `scale`, to the heads and to dhidden; returns the loss.
 template <class T, class M>
@@ -171,6 +184,14 @@ consteval bool check_hooks() {
         "didact: State::observe must be `void observe(const Batch&, std::span<const float> losses, const "
         "Moment&)`");
     static_assert(
+        requires { &P::weigh_groups; } || hooks::WeighGroups<State>,
+        "didact: State::weigh_groups must be `void weigh_groups(std::span<const StepGroup>, "
+        "std::span<double> weights, const Moment&)`; see policy/sharing/uncertainty_weighting.hpp");
+    static_assert(
+        requires { &P::losses_known; } || hooks::LossesKnown<State>,
+        "didact: State::losses_known must be `void losses_known(std::span<const StepGroup>, const Moment&)`; see "
+        "policy/sharing/uncertainty_weighting.hpp");
+    static_assert(
         requires { &P::weigh_losses; } || hooks::WeighLosses<State>,
         "didact: State::weigh_losses must be `void weigh_losses(std::span<const StepGroup>, "
         "std::span<double> weights, const Moment&)`; see policy/sharing/uncertainty_weighting.hpp");
@@ -216,8 +237,10 @@ consteval bool check_hooks() {
                   "didact: `plan` is a hook of freeze policies only");
     static_assert(family == curriculum || !(hooks::Select<State> || hooks::WeighSamples<State>),
                   "didact: `select` and `weigh_samples` are hooks of curriculum policies only");
-    static_assert(family == sharing || !(hooks::Mix<State> || hooks::WeighLosses<State> || hooks::Combine<State>),
-                  "didact: `mix`, `weigh_losses` and `combine` are hooks of sharing policies only");
+    static_assert(family == sharing || !(hooks::Mix<State> || hooks::WeighGroups<State> || hooks::WeighLosses<State> ||
+                                         hooks::LossesKnown<State> || hooks::Combine<State>),
+                  "didact: `mix`, `weigh_groups`, `weigh_losses`, `losses_known` and `combine` are hooks of sharing "
+                  "policies only");
     static_assert(family == forgetting || !(hooks::Rehearse<State> || hooks::Distil<State, M> ||
                                             hooks::Project<State, M> || hooks::Accumulate<State, M>),
                   "didact: `rehearse`, `distil`, `project` and `accumulate` are hooks of forgetting policies only");

@@ -36,7 +36,7 @@ class Engine {
     /// comes from the cache where it may.
     void forward(Context<B>& context, const Batch& batch, typename Model::Saved& saved, bool keep = true) {
         auto& trunk = model_.trunk();
-        if constexpr (requires { trunk.frozen_dropout; }) {
+        if constexpr (requires(Batch & one) { trunk.forward_to(context, one, saved.trunk, std::size_t(0)); }) {
             const std::size_t stage = std::min(trunk.first_trainable_stage(parameters()), trunk.stages());
             const bool random = trunk.frozen_dropout && context.training;
             if (cache_prefix_ && prefix_cache_.went_through(stage)) prefix_cache_.clear();

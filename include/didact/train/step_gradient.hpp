@@ -21,7 +21,12 @@ class StepGradient {
             for (std::size_t i = 0; i < group.used; ++i) group.units += engine.model().units(group.micro_batches[i]);
         }
         using Sharing = typename Policies::SharingState;
-        if constexpr (hooks::WeighLosses<Sharing>) weigh(pass, groups);
+        if constexpr (hooks::WeighGroups<Sharing>)
+            set_weights(groups, [&](auto weights) { policies.sharing.weigh_groups(groups, weights, moment); });
+        if constexpr (hooks::WeighLosses<Sharing>) {
+            find_losses(pass, groups);
+            set_weights(groups, [&](auto weights) { policies.sharing.weigh_losses(groups, weights, moment); });
+        }
         if constexpr (hooks::Combine<Sharing>) {
             rows_.begin(engine, groups.size());
             for (std::size_t k = 0; k < groups.size(); ++k) {
@@ -32,6 +37,7 @@ class StepGradient {
         } else {
             for (StepGroup& group : groups) add_gradient(pass, group);
         }
+        if constexpr (hooks::LossesKnown<Sharing>) policies.sharing.losses_known(groups, moment);
         double total = 0;
         for (const StepGroup& group : groups) total += group.weight * group.loss;
         return total;
@@ -51,23 +57,27 @@ class StepGradient {
         }
     };
 
-    /// Losses first, then weights: what a policy that weighs losses needs. The groups are run forward once more for
-    /// their gradients, with the same dropout.
-    void weigh(const Pass& pass, std::span<StepGroup> groups) {
-        Engine<Model>& engine = pass.engine;
+    template <class Weigh>
+    void set_weights(std::span<StepGroup> groups, const Weigh& weigh) {
         weights_.resize(groups.size());
-        for (std::size_t k = 0; k < groups.size(); ++k) {
-            for (std::size_t i = 0; i < groups[k].used; ++i) {
-                const Batch& batch = groups[k].micro_batches[i];
+        for (std::size_t k = 0; k < groups.size(); ++k) weights_[k] = groups[k].weight;
+        weigh(std::span<double>(weights_));
+        for (std::size_t k = 0; k < groups.size(); ++k) groups[k].weight = weights_[k];
+    }
+
+    /// For a policy that weighs by them. The groups are run forward once more for their gradients, with the same
+    /// dropout.
+    void find_losses(const Pass& pass, std::span<StepGroup> groups) {
+        Engine<Model>& engine = pass.engine;
+        for (StepGroup& group : groups) {
+            for (std::size_t i = 0; i < group.used; ++i) {
+                const Batch& batch = group.micro_batches[i];
                 auto context = pass.context(batch);
                 engine.forward(context, batch, engine.saved(), false);
-                groups[k].loss += engine.model().loss(context, batch, engine.saved(), engine.losses_for(batch));
+                group.loss += engine.model().loss(context, batch, engine.saved(), engine.losses_for(batch));
             }
-            if (groups[k].units > 0) groups[k].loss /= groups[k].units;
-            weights_[k] = groups[k].weight;
+            if (group.units > 0) group.loss /= group.units;
         }
-        pass.policies.sharing.weigh_losses(groups, weights_, pass.moment);
-        for (std::size_t k = 0; k < groups.size(); ++k) groups[k].weight = weights_[k];
     }
 
     void add_gradient(const Pass& pass, StepGroup& group) {

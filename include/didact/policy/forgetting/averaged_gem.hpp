@@ -37,7 +37,7 @@ class AveragedGem::State {
 
     void project(Engine<Model>& engine, const Moment& moment) {
         memory_.clear();
-        if (reservoir_.draw_into(memory_, policy_.batch_size, 1, moment.key(RandomPurpose::rehearsal)) == 0) return;
+        if (reservoir_.draw_into(memory_, policy_.batch_size, 1, moment.key(RandomPurpose::rehearsal, 1)) == 0) return;
         auto& store = engine.parameters();
         reference_.assign(store.gradients().size(), S(0));
         store.redirect_gradients(reference_);

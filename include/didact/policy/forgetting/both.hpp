@@ -15,8 +15,10 @@ struct Both {
 
     template <class Model>
     struct State;
-    static std::string name() { return First::name() + "+" + Second::name(); }
-    static void fields(auto& policy, const auto& visit) {
+    static std::string name() requires(Described<First>&& Described<Second>) {
+        return First::name() + "+" + Second::name();
+    }
+    static void fields(auto& policy, const auto& visit) requires(Described<First>&& Described<Second>) {
         First::fields(policy.first, visit);
         Second::fields(policy.second, visit);
     }

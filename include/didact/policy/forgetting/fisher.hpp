@@ -23,6 +23,17 @@ void draw_slope(Random& random, std::size_t count, const auto& slope, const auto
     for (std::size_t c = 0; c < count; ++c) slope(c) = std::remove_reference_t<decltype(slope(c))>((c == drawn) - p[c]);
 }
 
+/// Throws Error where a task's head keeps no logits to take Fisher information over.
+template <class Model>
+void check_fisher(Model& model, std::size_t task) {
+    typename Model::Saved saved;
+    model.with_head(task, saved, [&](const auto&, auto& kept) {
+        require(
+            requires { kept.logits; }, "Fisher information of task '", model.task_name(task),
+            "': a language-model head keeps no logits to take it over");
+    });
+}
+
 /// Adds the diagonal of the Fisher information of a task to `fisher`, laid out as the gradients: the mean over samples
 /// of E_{y ~ p(y|x)} (∂ log p(y|x) / ∂w)², sample by sample, in evaluation mode, over the model's own predictions. For
 /// sequence classification the expectation is exact, Σ_c p_c (∂ log p_c)², one backward pass a class (van de Ven 2025,
@@ -96,8 +107,7 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
                     pass(1);
                 }
             } else {
-                fail("Fisher information of task '", head.options().name,
-                     "': a language-model head keeps no logits to take it over");
+                check_fisher(engine.model(), task);
             }
         });
     }

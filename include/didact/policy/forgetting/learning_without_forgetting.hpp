@@ -1,5 +1,5 @@
 #pragma once
-#include <unordered_map>
+#include <utility>
 
 #include "didact/data/stream.hpp"
 #include "didact/policy/policy.hpp"
@@ -34,9 +34,15 @@ class LearningWithoutForgetting::State {
                                        "this Model keeps them: language-model heads compute theirs block by block");
 
   public:
+    static_assert(
+        !requires(typename Model::Trunk & trunk) { trunk.num_columns(); },
+        "didact: forgetting::LearningWithoutForgetting reads the heads of earlier tasks from the current one's hidden "
+        "states, and the columns of a CrossStitch model have each their own");
     using S = typename Model::S;
 
     State(const LearningWithoutForgetting& policy, const Model&) : policy_(policy) {
+        require(policy.strength >= 0, "forgetting::LearningWithoutForgetting: strength is ", policy.strength,
+                ", it must not be negative");
         require(policy.temperature > 0, "forgetting::LearningWithoutForgetting: temperature is ", policy.temperature,
                 ", it must be above 0");
     }
@@ -57,9 +63,12 @@ class LearningWithoutForgetting::State {
     double distil(Engine<Model>& engine, const Batch& batch, typename Model::Saved& saved, double scale,
                   View<S> dhidden, const Moment&) {
         if (teacher_.empty()) return 0;
+        const ArenaScope scope(engine.arena());
         double total = 0;
+        bool teacher_ran = false;
         for (std::size_t task = 0; task < seen_.size(); ++task) {
             if (seen_[task].empty() || (task == batch.task && engine.model().tasks() > 1)) continue;
+            if (!std::exchange(teacher_ran, true)) run_teacher(engine, batch);
             total += distil_head(engine, task, batch, saved, scale, dhidden);
         }
         return total;
@@ -88,6 +97,13 @@ class LearningWithoutForgetting::State {
     }
 
   private:
+    void run_teacher(Engine<Model>& engine, const Batch& batch) {
+        auto context = engine.context();
+        engine.with_values(teacher_, [&] {
+            teacher_saved_.hidden = engine.model().trunk().forward(context, batch, teacher_saved_.trunk, false);
+        });
+    }
+
     double distil_head(Engine<Model>& engine, std::size_t task, const Batch& batch, typename Model::Saved& saved,
                        double scale, View<S> dhidden) {
         const ArenaScope scope(engine.arena());
@@ -95,7 +111,6 @@ class LearningWithoutForgetting::State {
         Model& model = engine.model();
         View<S> target;
         engine.with_values(teacher_, [&] {
-            teacher_saved_.hidden = model.trunk().forward(context, batch, teacher_saved_.trunk, false);
             model.with_head(task, teacher_saved_, [&](const auto& head, auto& kept) {
                 head.logits(context, teacher_saved_.hidden, batch, kept);
                 if constexpr (requires { kept.logits; }) target = kept.logits;

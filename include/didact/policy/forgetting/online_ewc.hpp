@@ -47,6 +47,11 @@ class OnlineEwc::State {
 
     S penalty(std::size_t i, S w) const { return factor_ * fisher_[i] * (w - anchor_[i]); }
 
+    /// What cannot be consolidated at the end is refused now.
+    void experience_began(Engine<Model>& engine, const Experience& experience, const Moment&) {
+        for (const TaskData& data : experience.tasks) check_fisher(engine.model(), data.task);
+    }
+
     void experience_ended(Engine<Model>& engine, const Experience& experience, const Moment& moment) {
         const auto& store = std::as_const(engine.parameters());
         for (S& f : fisher_) f *= S(policy_.decay);

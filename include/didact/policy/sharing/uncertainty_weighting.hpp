@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <string_view>
 #include <vector>
 
 #include "didact/core/error.hpp"
@@ -11,12 +12,10 @@
 namespace didact::sharing {
 
 /// Homoscedastic uncertainty (Kendall, Gal and Cipolla 2018, arXiv 1705.07115): with s = log σ² learned for each task
-/// the loss is Σ e⁻ˢ L + s/2 for classification and Σ ½ e⁻ˢ L + s/2 for regression (`factor` ½). The optimum is eˢ = 2
-/// · factor · L. s descends its own gradient, −factor · e⁻ˢ L + ½, with Adam at `learning_rate`. The total may become
-/// negative.
+/// the loss is Σ f e⁻ˢ L + s/2, f being ½ for a regression head and 1 for every other. The optimum is eˢ = 2 f L. s
+/// descends its own gradient, ½ − f e⁻ˢ L, with Adam at `learning_rate`. The total may become negative.
 struct UncertaintyWeighting {
     static constexpr Family family = Family::sharing;
-    double factor = 1;  ///< 1 for classification, ½ for regression
     double initial = 0; ///< s at the start
     double learning_rate = 0.025;
 
@@ -24,7 +23,6 @@ struct UncertaintyWeighting {
     class State;
     static std::string name() { return "uncertainty-weighting"; }
     static void fields(auto& policy, const auto& visit) {
-        visit("factor", policy.factor);
         visit("initial", policy.initial);
         visit("learning_rate", policy.learning_rate);
     }
@@ -34,28 +32,35 @@ struct UncertaintyWeighting {
 template <class Model>
 class UncertaintyWeighting::State {
   public:
-    State(const UncertaintyWeighting& policy, const Model&) : policy_(policy) {
-        require(policy.learning_rate >= 0, "sharing::UncertaintyWeighting: learning_rate is negative");
+    State(const UncertaintyWeighting& policy, const Model& model) : policy_(policy) {
+        require(policy.learning_rate >= 0, "sharing::UncertaintyWeighting: learning_rate is ", policy.learning_rate,
+                ", it must not be negative");
+        for (std::size_t task = 0; task < model.tasks(); ++task)
+            model.with_head(task, [&](const auto& head) {
+                factors_.push_back(std::string_view(head.problem_type) == "regression" ? 0.5 : 1.0);
+            });
+        log_variances_.assign(factors_.size(), policy.initial);
+        first_.resize(factors_.size());
+        second_.resize(factors_.size());
+        steps_.resize(factors_.size());
+    }
+
+    void weigh_groups(std::span<const StepGroup> groups, std::span<double> weights, const Moment&) {
+        for (std::size_t k = 0; k < groups.size(); ++k)
+            weights[k] *= factors_.at(groups[k].task) * std::exp(-log_variances_[groups[k].task]);
     }
 
     /// A task without samples in this step keeps its s; groups of one task share it.
-    void weigh_losses(std::span<const StepGroup> groups, std::span<double> weights, const Moment&) {
-        for (std::size_t k = 0; k < groups.size(); ++k) {
-            const std::size_t task = groups[k].task;
-            require(groups[k].loss >= 0, "sharing::UncertaintyWeighting: the loss of task ", task, " is ",
-                    groups[k].loss, ", the method needs losses that are not negative");
-            if (log_variances_.size() <= task) log_variances_.resize(task + 1, policy_.initial);
-            weights[k] *= policy_.factor * std::exp(-log_variances_[task]);
-        }
-        first_.resize(log_variances_.size(), 0.0);
-        second_.resize(log_variances_.size(), 0.0);
-        steps_.resize(log_variances_.size(), 0);
+    void losses_known(std::span<const StepGroup> groups, const Moment&) {
+        for (const StepGroup& group : groups)
+            require(group.loss >= 0, "sharing::UncertaintyWeighting: the loss of task ", group.task, " is ", group.loss,
+                    ", the method needs losses that are not negative");
         for (std::size_t task = 0; task < log_variances_.size(); ++task) {
             double gradient = 0;
             bool seen = false;
             for (const StepGroup& group : groups) {
-                if (group.task != task) continue;
-                gradient += 0.5 - policy_.factor * std::exp(-log_variances_[task]) * group.loss;
+                if (group.task != task || group.units <= 0) continue;
+                gradient += 0.5 - factors_[task] * std::exp(-log_variances_[task]) * group.loss;
                 seen = true;
             }
             if (!seen) continue;
@@ -79,6 +84,7 @@ class UncertaintyWeighting::State {
 
   private:
     UncertaintyWeighting policy_;
+    std::vector<double> factors_; ///< f of each task
     std::vector<double> log_variances_, first_, second_;
     std::vector<std::uint64_t> steps_; ///< that each task took part in
 };
