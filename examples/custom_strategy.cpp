@@ -1,10 +1,24 @@
-/// A forgetting strategy of one's own, against none and against the library's replay, on five experiences with two new
-/// classes each. Generated data, so it needs nothing:   custom_strategy
+/// Two strategies of one's own, one of a few lines and one with a memory, against none and against the library's
+/// replay, on five experiences with two new classes each. Generated data, so it needs nothing:   custom_strategy
 #include <cstdio>
 
 #include "didact/didact.hpp"
 #include "didact/eval/continual.hpp"
 using namespace didact;
+
+/// Trains the heads and the biases only (Zaken, Goldberg and Ravfogel 2022, arXiv 2106.10199).
+struct BitFit {
+    static constexpr Family family = Family::freeze;
+    template <class Model>
+    struct State {
+        State(const BitFit&, const Model&) {}
+        void plan(Model& model, const Moment&) {
+            auto& store = model.parameters();
+            for (ParameterId id = 0; id < store.count(); ++id)
+                store.set_trainable(id, !store[id].shared || store[id].name.ends_with(".bias"));
+        }
+    };
+};
 
 /// Keeps samples of every experience and rehearses those whose loss rose most since they were learnt.
 struct MostForgotten {
@@ -85,6 +99,7 @@ void show(const char* name, const Strategy& strategy) {
 int main() {
     std::printf("%-16s %8s %12s\n", "strategy", "accuracy", "forgetting");
     show("none", None<Family::forgetting>{});
+    show("BitFit", BitFit{});
     show("Replay", forgetting::Replay{.capacity = 300});
     show("MostForgotten", MostForgotten{});
 }

@@ -47,10 +47,16 @@ Options parse(int argc, const char* const* argv) {
         ->group(data);
     app.add_option("--valid", o.valid, "validation data; the weights of the best epoch are kept, and --patience works")
         ->group(data);
+    app.add_option("--valid-share", o.valid_share, "instead of --valid: this share of the training rows, by --seed")
+        ->check(number(0, 0.99, "a number from 0 to 0.99"))
+        ->group(data);
     app.add_option("--test", o.test, "test data, for the metrics that are reported")->required()->group(data);
     app.add_option("--text-column", o.text_column, "column with the text")->group(data);
     app.add_option("--second-text-column", o.second_text_column, "column with a second text, for pairs")->group(data);
     app.add_option("--label-column", o.label_column, "column with the label")->group(data);
+    app.add_option("--difficulty-column", o.difficulty_column,
+                   "column with a number from 0 to 1, for competence:given and mastery:given")
+        ->group(data);
     app.add_option("--limit", o.limit, "use this many training rows, drawn by --seed; 0 takes all")
         ->check(count)
         ->group(data);
@@ -107,7 +113,8 @@ Options parse(int argc, const char* const* argv) {
         ->group(training);
 
     const std::string output = "Output";
-    app.add_option("--out", o.out, "folder for the trained model, which Python's Transformers opens, and run.json")
+    app.add_option("--out", o.out,
+                   "folder for the trained model, which Python's Transformers opens, run.json and metrics.jsonl")
         ->group(output);
     app.add_option("--json", o.json, "file for the metrics as one JSON object; - for standard output")->group(output);
     app.add_flag("--tensorboard", o.tensorboard, "write TensorBoard event files to OUT/tensorboard")->group(output);
@@ -124,7 +131,14 @@ Options parse(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& error) {
         didact::fail(error.what(), " (finetune --help lists the flags)");
     }
-    didact::require(o.patience == 0 || !o.valid.empty(), "--patience needs --valid");
+    didact::require(o.valid.empty() || o.valid_share == 0, "--valid and --valid-share exclude each other");
+    didact::require(o.patience == 0 || !o.valid.empty() || o.valid_share > 0,
+                    "--patience needs --valid or --valid-share");
+    for (const char* given : {"competence:given", "mastery:given"})
+        didact::require(!o.curriculum.starts_with(given) || !o.difficulty_column.empty(), "--curriculum ", given,
+                        " needs --difficulty-column");
+    didact::require(o.difficulty_column.empty() || o.task == "classify",
+                    "--difficulty-column is for --task classify; other data has no columns");
     didact::require((o.checkpoint_every == 0 && !o.resume && !o.tensorboard) || !o.out.empty(),
                     "--checkpoint-every, --resume and --tensorboard need --out");
     return o;

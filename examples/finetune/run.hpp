@@ -44,6 +44,16 @@ struct Optional {
     }
 };
 
+/// Has the lines up to a checkpoint on the disk before the checkpoint is.
+struct FlushBeforeCheckpoint {
+    std::optional<didact::report::JsonLines>& lines;
+    std::size_t every;
+    template <class Trainer>
+    void checkpoint(Trainer& trainer) {
+        if (lines && every > 0 && trainer.moment().step_of_run % every == 0) lines->offset();
+    }
+};
+
 using BertConfig = didact::io::ModelConfig;
 
 template <class Adapter>
@@ -97,6 +107,10 @@ nlohmann::ordered_json run(const Options& options, const BertConfig& config,
     if (options.resume)
         require(std::filesystem::is_directory(checkpoints) && Checkpoint({checkpoints}).resume(trainer),
                 "--resume: ", checkpoints.string(), ": there is no checkpoint to go on from");
+    TrainingOptions training_options = options.training();
+    training_options.stop = [] { return interrupted != 0; };
+    const Stream stream{{.name = "train", .tasks = {{.train = task.train, .validation = task.valid}}}};
+    trainer.check_run(stream, training_options);
     const std::size_t tokens_before = trainer.result().tokens;
     // What cannot be written is refused now, not at the end.
     if (!options.out.empty()) {
@@ -106,10 +120,17 @@ nlohmann::ordered_json run(const Options& options, const BertConfig& config,
     if (!options.json.empty() && options.json != "-") io::AtomicFile(std::filesystem::path(options.json));
 
     Optional<report::Progress> progress;
+    Optional<report::JsonLines> metrics;
     Optional<report::TensorBoard> tensorboard;
     Optional<Checkpoint> checkpoint;
     if (!options.quiet) progress.callback.emplace(report::ProgressOptions{});
+    const std::filesystem::path lines = out / "metrics.jsonl";
+    if (!options.out.empty())
+        metrics.callback.emplace(lines, options.resume
+                                            ? report::JsonLines::place_after(lines, trainer.moment().step_of_run)
+                                            : report::JsonLines::Place());
     if (options.tensorboard) tensorboard.callback.emplace(out / "tensorboard");
+    FlushBeforeCheckpoint flush{metrics.callback, options.checkpoint_every};
     if (options.checkpoint_every > 0)
         checkpoint.callback.emplace(CheckpointOptions{checkpoints, options.checkpoint_every});
 
@@ -117,13 +138,12 @@ nlohmann::ordered_json run(const Options& options, const BertConfig& config,
     if (!options.quiet)
         for (const std::string& note : task.notes) std::cerr << "finetune: " << note << '\n';
     std::signal(SIGINT, [](int) { interrupted = 1; });
-    TrainingOptions training_options = options.training();
-    training_options.stop = [] { return interrupted != 0; };
     const report::Stopwatch stopwatch;
     const TrainingResult result =
-        trainer.fit(task.train, task.valid, training_options, progress, tensorboard, checkpoint);
+        trainer.fit(stream, training_options, progress, metrics, tensorboard, flush, checkpoint);
     const double seconds = stopwatch.seconds();
     if (!result.finished) {
+        if (metrics.callback) metrics.callback->finish();
         if (options.checkpoint_every > 0)
             save_checkpoint(trainer,
                             checkpoints / ("step-" + std::to_string(trainer.moment().step_of_run) + ".checkpoint"));
@@ -162,6 +182,8 @@ nlohmann::ordered_json run(const Options& options, const BertConfig& config,
                                       {"text_column", options.text_column},
                                       {"second_text_column", options.second_text_column},
                                       {"label_column", options.label_column},
+                                      {"difficulty_column", options.difficulty_column},
+                                      {"valid_share", options.valid_share},
                                       {"epochs", options.epochs},
                                       {"batch", options.batch},
                                       {"accumulation", options.accumulation},

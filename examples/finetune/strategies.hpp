@@ -20,9 +20,11 @@ using CurriculumTable =
           didact::curriculum::Competence<didact::difficulty::Rarity>,
           didact::curriculum::Competence<didact::difficulty::ModelLoss>,
           didact::curriculum::Competence<didact::difficulty::Random>,
+          didact::curriculum::Competence<didact::difficulty::Given>,
           didact::curriculum::Competence<didact::difficulty::Reversed<didact::difficulty::Length>>,
           didact::curriculum::Mastery<didact::difficulty::Length>,
-          didact::curriculum::Mastery<didact::difficulty::ModelLoss>>;
+          didact::curriculum::Mastery<didact::difficulty::ModelLoss>,
+          didact::curriculum::Mastery<didact::difficulty::Given>>;
 
 /// The names in a table, for --help and for errors.
 template <class... Policies>

@@ -5,6 +5,7 @@
 #include "didact/core/random.hpp"
 #include "didact/data/conll.hpp"
 #include "didact/data/encode_table.hpp"
+#include "didact/data/random_split.hpp"
 #include "didact/data/squad.hpp"
 #include "didact/eval/span.hpp"
 
@@ -23,6 +24,21 @@ std::vector<std::uint32_t> chosen_rows(std::size_t rows, const Options& options)
     order.resize(options.limit);
     std::sort(order.begin(), order.end());
     return order;
+}
+
+/// The rows that train, and those of --valid-share.
+RandomSplit split_rows(std::size_t rows, const Options& options) {
+    std::vector<std::uint32_t> chosen = chosen_rows(rows, options);
+    if (options.valid_share == 0) return {.train = std::move(chosen), .held_out = {}};
+    RandomSplit split;
+    try {
+        split = random_split(chosen.size(), options.valid_share, options.seed);
+    } catch (const Error& error) {
+        fail("--valid-share: ", options.train, ": ", error.what());
+    }
+    for (auto* part : {&split.train, &split.held_out})
+        for (std::uint32_t& row : *part) row = chosen[row];
+    return split;
 }
 
 /// Says where an error arose, for errors of rows that were read from a file.
@@ -51,15 +67,18 @@ Task read_classification(const Options& options, const text::WordPieceTokenizer&
     Task task;
     const Table train = read_table(options.train), test = read_table(options.test);
     const ClassificationColumns columns{options.text_column, options.label_column, options.second_text_column};
+    ClassificationColumns of_training = columns;
+    of_training.difficulty = options.difficulty_column;
     task.labels = labels_of(train, columns);
     Truncated cut;
-    const auto encode = [&](const Table& table) {
-        return encode_classification(tokenizer, table, task.labels, options.max_length, columns, &cut);
+    const auto encode = [&](const Table& table, const ClassificationColumns& of) {
+        return encode_classification(tokenizer, table, task.labels, options.max_length, of, &cut);
     };
-    const Dataset all = encode(train);
-    task.train = all.subset(chosen_rows(all.size(), options));
-    if (!options.valid.empty()) task.valid = encode(read_table(options.valid));
-    task.test = encode(test);
+    const Dataset all = encode(train, of_training);
+    const RandomSplit rows = split_rows(all.size(), options);
+    task.train = all.subset(rows.train);
+    task.valid = options.valid.empty() ? all.subset(rows.held_out) : encode(read_table(options.valid), columns);
+    task.test = encode(test, columns);
     if (options.class_weights) task.class_weights = balanced_weights(task.train, task.labels.size());
     if (cut.samples > 0)
         task.notes.push_back(std::to_string(cut.samples) + " texts have " + std::to_string(options.max_length) +
@@ -103,8 +122,10 @@ Task read_tagging(const Options& options, const text::WordPieceTokenizer& tokeni
         return encode_sentences(path, sentences, options, tokenizer, task.labels, truncated);
     };
     const Dataset all = encode(options.train, train);
-    task.train = all.subset(chosen_rows(all.size(), options));
-    if (!options.valid.empty()) task.valid = encode(options.valid, read_sentences(options.valid));
+    const RandomSplit rows = split_rows(all.size(), options);
+    task.train = all.subset(rows.train);
+    task.valid =
+        options.valid.empty() ? all.subset(rows.held_out) : encode(options.valid, read_sentences(options.valid));
     const std::size_t cut_before = truncated.words;
     task.test = encode(options.test, read_sentences(options.test));
     if (truncated.samples > 0)
@@ -143,7 +164,9 @@ std::vector<std::uint32_t> all_questions(const Squad& squad) {
 Task read_spans(const Options& options, const text::WordPieceTokenizer& tokenizer) {
     Task task;
     const Squad train = read_squad(options.train);
-    task.train = windows_of(train, chosen_rows(train.questions.size(), options), options, tokenizer).data;
+    const RandomSplit questions = split_rows(train.questions.size(), options);
+    task.train = windows_of(train, questions.train, options, tokenizer).data;
+    if (options.valid_share > 0) task.valid = windows_of(train, questions.held_out, options, tokenizer).data;
     if (!options.valid.empty()) {
         const Squad valid = read_squad(options.valid);
         task.valid = windows_of(valid, all_questions(valid), options, tokenizer).data;

@@ -103,6 +103,14 @@ TEST_SUITE("unit") {
             {"--text-column words", "train.tsv: there is no column 'words'; there are 'text', 'label'"},
             {"--label-column class", "train.tsv: there is no column 'class'; there are 'text', 'label'"},
             {"--second-text-column other", "train.tsv: there is no column 'other'; there are 'text', 'label'"},
+            {"--valid-share 0.01", "--valid-share: train.tsv: random_split: 0.01 of 24 samples are 0, which leaves one "
+                                   "part empty"},
+            {"--valid valid.tsv --valid-share 0.2", "--valid and --valid-share exclude each other"},
+            {"--curriculum competence:given", "--curriculum competence:given needs --difficulty-column"},
+            {"--curriculum mastery:given --difficulty-column level",
+             "train.tsv: there is no column 'level'; there are 'text', 'label'"},
+            {"--curriculum competence:given --difficulty-column label",
+             "train.tsv:2: the difficulty is 'bad', a number from 0 to 1 was expected"},
             {"--train empty.tsv", "empty.tsv: is empty"},
             {"--train header.tsv", "header.tsv: has no rows"},
             {"--train short.tsv", "short.tsv:3: has 1 fields, expected 2 as in the first line"},
@@ -166,7 +174,7 @@ TEST_SUITE("unit") {
             {"--patience x", "--patience: Value x not in range 0 to 1000000000" + end},
             {"--epochs 1 --epochs 2", "--epochs: At Most 1 required but received 2" + end},
             {"extra", "The following argument was not expected: extra" + end},
-            {"--patience 2", "--patience needs --valid"},
+            {"--patience 2", "--patience needs --valid or --valid-share"},
             {"---out --resume", "--checkpoint-every, --resume and --tensorboard need --out"},
             {"--resume", "--resume: out/checkpoints: there is no checkpoint to go on from"},
             {"--resume --out empty-out", "--resume: empty-out/checkpoints: there is no checkpoint to go on from"},
@@ -186,11 +194,12 @@ TEST_SUITE("unit") {
             {"--freeze l2sp:nan", "--freeze l2sp:nan: l2sp: alpha is 'nan', a number was expected"},
             {"--freeze lora:rank=0", "--freeze lora:rank=0: freeze::Lora: rank is 0"},
             {"--freeze lora:targets=nothing", "--freeze lora:targets=nothing: freeze::Lora: no layer's name ends with "
-                                              "one of the targets; one is called 'bert.encoder.layer.1.output.dense'"},
+                                              "'nothing'; one is called 'bert.encoder.layer.1.output.dense'"},
             {"--freeze none:1", "--freeze none:1: none: there is no ''; it has no hyper-parameters"},
             {"--curriculum fun",
              "--curriculum fun: it is none of none, competence:length, competence:rarity, competence:loss, "
-             "competence:random, competence:reversed-length, mastery:length, mastery:loss"},
+             "competence:random, competence:given, competence:reversed-length, mastery:length, mastery:loss, "
+             "mastery:given"},
             {"--curriculum competence:length,initial=2",
              "--curriculum competence:length,initial=2: curriculum::Competence: initial is 2, it must be in (0, 1]"},
         });

@@ -41,6 +41,17 @@ void check_share(const Json& metrics, const char* key) {
     CHECK((metrics[key] >= 0 && metrics[key] <= 1));
 }
 
+/// The lines of a run's metrics.jsonl, without times.
+std::vector<Json> lines_of(const std::string& folder) {
+    std::istringstream lines(didact::io::read_file(workplace().path / folder / "metrics.jsonl"));
+    std::vector<Json> result;
+    for (std::string line; std::getline(lines, line);) {
+        result.push_back(Json::parse(line));
+        CHECK(result.back().erase("seconds") == 1);
+    }
+    return result;
+}
+
 std::string weights(const std::string& folder) {
     return didact::io::read_file(workplace().path / folder / "model.safetensors");
 }
@@ -123,6 +134,48 @@ TEST_SUITE("unit") {
         CHECK(stopped["validation"].size() == 2);
     }
 
+    TEST_CASE("finetune --valid-share holds out training rows for validation") {
+        const Json metrics = metrics_of("--quiet --valid-share 0.25");
+        CHECK(metrics["train_rows"] == 18);
+        CHECK(metrics["validation"].size() == 2);
+        const Json limited = metrics_of("--quiet --valid-share 0.5 --limit 10 --patience 1 --lr 1e-9 --epochs 9");
+        CHECK(limited["train_rows"] == 5);
+        CHECK(limited["validation"].size() == 2);
+        for (const char* task :
+             {"--task tag --train train.conll --test test.conll", "--task span --train train.json --test test.json"}) {
+            const Json other = metrics_of(std::string("--quiet --valid-share 0.25 ") + task);
+            CHECK(other["train_rows"] == 18);
+            CHECK(other["validation"].size() == 2);
+        }
+    }
+
+    TEST_CASE("finetune --difficulty-column gives a curriculum the rows' own levels") {
+        std::string graded = "text\tlabel\tlevel\n", reversed = graded;
+        for (std::size_t i = 0; i < 24; ++i)
+            for (auto* table : {&graded, &reversed})
+                *table += Workplace::text(i) + "\t" + Workplace::label(i) + "\t" +
+                          std::to_string(table == &graded ? double(i) / 24 : 1 - double(i) / 24) + "\n";
+        workplace().file("graded.tsv", graded), workplace().file("reversed.tsv", reversed);
+        const std::string flags =
+            "--quiet --curriculum competence:given,initial=0.2 --difficulty-column level --train ";
+        const Json easy = metrics_of(flags + "graded.tsv");
+        CHECK(easy["curriculum"].get<std::string>().starts_with("competence:given(initial=0.2"));
+        CHECK(easy["loss"] != metrics_of(flags + "reversed.tsv")["loss"]);
+    }
+
+    TEST_CASE("finetune writes a line of metrics.jsonl for every step and every epoch") {
+        metrics_of("--quiet --valid valid.tsv --out lines");
+        std::istringstream lines(didact::io::read_file(workplace().path / "lines/metrics.jsonl"));
+        std::size_t steps = 0, epochs = 0;
+        for (std::string line; std::getline(lines, line);) {
+            const Json json = Json::parse(line);
+            steps += json["event"] == "step";
+            epochs += json["event"] == "epoch" && json["metrics"].contains("accuracy");
+        }
+        CHECK(steps == 6);
+        CHECK(epochs == 2);
+    }
+
     TEST_CASE("what finetune saves opens again as its model") {
         const Json first = metrics_of("--quiet --out saved --tensorboard");
         CHECK(std::filesystem::exists(workplace().path / "saved/tensorboard"));
@@ -169,7 +222,8 @@ TEST_SUITE("unit") {
         CHECK(ended.err.starts_with("finetune: step "));
         CHECK(std::count(ended.err.begin(), ended.err.end(), '\n') == 1);
         CHECK(!std::filesystem::exists(workplace().path / "failed.json"));
-        CHECK(std::filesystem::is_empty(workplace().path / "failed"));
+        for (const auto& entry : std::filesystem::directory_iterator(workplace().path / "failed"))
+            CHECK(entry.path().filename() == "metrics.jsonl");
     }
 
     TEST_CASE("finetune --help ends with 0 and names every flag") {
@@ -180,6 +234,8 @@ TEST_SUITE("unit") {
                                  "--task",
                                  "--train",
                                  "--valid",
+                                 "--valid-share",
+                                 "--difficulty-column",
                                  "--test",
                                  "--text-column",
                                  "--second-text-column",
@@ -235,5 +291,6 @@ TEST_SUITE("crash") {
         const Json resumed = metrics_of(changes + "100000 --out broken --resume");
         CHECK(untimed(resumed) == untimed(whole));
         CHECK(weights("broken") == weights("whole"));
+        CHECK(lines_of("broken") == lines_of("whole"));
     }
 }

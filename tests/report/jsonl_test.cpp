@@ -73,6 +73,28 @@ TEST_SUITE("unit") {
         CHECK(lines[0]["metrics"]["x"].is_null());
     }
 
+    TEST_CASE("JSON lines: a run goes on after the steps that it had done, whatever stands behind them") {
+        const ScratchFolder folder;
+        const std::filesystem::path path = folder.path / "metrics.jsonl";
+        CHECK(JsonLines::place_after(path, 3).offset == 0);
+        std::uint64_t after_epoch = 0, after_all = 0;
+        {
+            JsonLines log(path);
+            for (std::size_t step = 1; step <= 5; ++step) {
+                log.step(step_report(step, 0.5 * double(step)));
+                if (step == 3) log.epoch({.split = "validation", .seconds = 1.75}), after_epoch = log.offset();
+            }
+            after_all = log.offset();
+        }
+        CHECK(JsonLines::place_after(path, 3).offset == after_epoch);
+        CHECK(JsonLines::place_after(path, 3).seconds == 1.75);
+        CHECK(JsonLines::place_after(path, 9).offset == after_all);
+        CHECK(JsonLines::place_after(path, 0).offset == 0);
+        std::filesystem::resize_file(path, after_all - 1); // a line that was cut off
+        CHECK(JsonLines::place_after(path, 9).offset < after_all - 1);
+        CHECK(JsonLines::place_after(path, 4).offset == JsonLines::place_after(path, 9).offset);
+    }
+
     TEST_CASE("JSON lines: a resumed run ends with the lines of one that was never stopped") {
         const ScratchFolder folder;
         {

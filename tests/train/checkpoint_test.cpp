@@ -40,4 +40,51 @@ TEST_SUITE("unit") {
         Trainer trainer(fresh);
         CHECK_FALSE(Checkpoint({folder.path / "empty"}).resume(trainer));
     }
+
+    TEST_CASE(
+        "checkpoint: a run with other policies, data or seed does not go on from it; one of another length does") {
+        const ScratchFolder folder;
+        const Dataset data = small::vectors("train", 32, 5, 3, 1), other = small::vectors("train", 32, 5, 3, 2);
+        const TrainingOptions options{.steps = 4, .batch_size = 8};
+        const auto go_on = [&](const Dataset& train, const TrainingOptions& changed, const auto&... policies) {
+            small::MlpModel<Cpu<float>> model(small::mlp_config(), 3);
+            model.add_head({.num_labels = 3});
+            Trainer trainer(model, policies...);
+            load_checkpoint(trainer, folder.path / "step-2.checkpoint");
+            trainer.fit(train, changed);
+            return trainer.moment().step_of_run;
+        };
+        const optimizer::AdamW adamw{.learning_rate = 1e-3};
+        small::MlpModel<Cpu<float>> model(small::mlp_config(), 3);
+        model.add_head({.num_labels = 3});
+        Checkpoint write({folder.path, 2, 3});
+        Trainer(model, adamw).fit(data, options, write);
+        REQUIRE(std::filesystem::exists(folder.path / "step-2.checkpoint"));
+
+        CHECK(go_on(data, options, adamw) == 4);
+        TrainingOptions changed = options;
+        changed.steps = 6;
+        changed.threads = 1;
+        CHECK(go_on(data, changed, adamw) == 6);
+
+        const auto error = [&](const auto&... arguments) {
+            return error_of([&] { go_on(arguments...); }, folder.path);
+        };
+        const std::string of_run = "step-2.checkpoint: it is of a run with ";
+        CHECK(error(data, options, optimizer::AdamW{.learning_rate = 2e-3}) ==
+              of_run +
+                  "optimizer adamw(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.01) and "
+                  "this trainer has optimizer adamw(learning_rate=0.002, beta1=0.9, beta2=0.999, epsilon=1e-08, "
+                  "weight_decay=0.01)");
+        CHECK(error(data, options, adamw, forgetting::Replay{.capacity = 9}).rfind(of_run + "forgetting none and", 0) ==
+              0);
+        CHECK(error(other, options, adamw)
+                  .rfind(of_run + "in experience 'train' for task 0 32 training samples of digest", 0) == 0);
+        changed = options;
+        changed.seed = 7;
+        CHECK(error(data, changed, adamw) == of_run + "seed 0 and this one has seed 7");
+        changed = options;
+        changed.batch_size = 16;
+        CHECK(error(data, changed, adamw) == of_run + "batch_size 8 and this one has batch_size 16");
+    }
 }

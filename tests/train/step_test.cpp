@@ -22,22 +22,30 @@ struct UnequalWeights {
     };
 };
 
-Dataset tagged_sentences(std::size_t samples) {
-    Dataset plain = small::sentences("tags", samples, 3, 9), data("tags");
+/// Sentences whose targets `label` fills in.
+template <class Label>
+Dataset labelled(std::size_t samples, const Label& label) {
+    Dataset plain = small::sentences("labelled", samples, 3, 9), data("labelled");
     for (std::size_t i = 0; i < samples; ++i) {
         Sample sample = plain.sample(i);
         sample.labels.clear();
-        for (const std::int32_t id : sample.token_ids) sample.labels.push_back(id % 4 == 3 ? ignored_label : id % 4);
+        label(sample, i);
         data.append(sample);
     }
     return data;
 }
 
+/// One label a token, every fourth token without.
+void tag(Sample& sample, std::size_t) {
+    for (const std::int32_t id : sample.token_ids) sample.labels.push_back(id % 4 == 3 ? ignored_label : id % 4);
+}
+
 /// The values after two steps of twelve samples, cut into micro-batches of `batch_size`.
-template <class S, class Head>
-AlignedVector<S> trained_in(std::size_t batch_size, const Dataset& data, double& last_loss) {
-    Model<Transformer<arch::Bert, Cpu<S>>, Head> model(small::config(), 3);
-    model.add_head({.num_labels = 3});
+template <class S, class Head, class Architecture = arch::Bert>
+AlignedVector<S> trained_in(std::size_t batch_size, const Dataset& data, const HeadOptions& options,
+                            double& last_loss) {
+    Model<Transformer<Architecture, Cpu<S>>, Head> model(small::config(), 3);
+    model.add_head(options);
     Trainer trainer(model, UnequalWeights{}, optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
     last_loss = trainer
                     .fit(data, {.steps = 2,
@@ -49,12 +57,12 @@ AlignedVector<S> trained_in(std::size_t batch_size, const Dataset& data, double&
     return small::values_of(model);
 }
 
-template <class S, class Head>
-void check_accumulation(const Dataset& data, double tolerance) {
+template <class S, class Head, class Architecture = arch::Bert>
+void check_accumulation(const Dataset& data, double tolerance, const HeadOptions& options = {.num_labels = 3}) {
     double whole_loss = 0, loss = 0;
-    const auto whole = trained_in<S, Head>(12, data, whole_loss);
+    const auto whole = trained_in<S, Head, Architecture>(12, data, options, whole_loss);
     for (const std::size_t batch_size : {1u, 2u, 3u, 4u, 6u}) {
-        const auto parts = trained_in<S, Head>(batch_size, data, loss);
+        const auto parts = trained_in<S, Head, Architecture>(batch_size, data, options, loss);
         CHECK(loss == doctest::Approx(whole_loss).epsilon(tolerance));
         double difference = 0, largest = 0;
         for (std::size_t i = 0; i < whole.size(); ++i) {
@@ -100,8 +108,28 @@ TEST_SUITE("unit") {
         check_accumulation<double, heads::SequenceClassification<>>(data, 1e-12);
         check_accumulation<float, heads::SequenceClassification<>>(data, 1e-6);
         // The mean is over labelled tokens, of which micro-batches have unequal numbers.
-        check_accumulation<double, heads::TokenClassification>(tagged_sentences(24), 1e-12);
-        check_accumulation<float, heads::TokenClassification>(tagged_sentences(24), 1e-6);
+        check_accumulation<double, heads::TokenClassification>(labelled(24, tag), 1e-12);
+        check_accumulation<float, heads::TokenClassification>(labelled(24, tag), 1e-6);
+    }
+
+    TEST_CASE("micro-batches are the big batch for every other loss too") {
+        const HeadOptions weighted{.num_labels = 3, .label_smoothing = 0.2, .class_weights = {0.5f, 2.f, 1.25f}};
+        check_accumulation<double, heads::SequenceClassification<>>(small::sentences("train", 24, 3, 5), 1e-12,
+                                                                    weighted);
+        check_accumulation<double, heads::TokenClassification>(labelled(24, tag), 1e-12, weighted);
+        const auto values = [](Sample& sample, std::size_t i) {
+            for (std::size_t j = 0; j < 3; ++j) sample.values.push_back(float((i + j) % 2));
+        };
+        check_accumulation<double, heads::MultiLabelClassification<>>(labelled(24, values), 1e-12);
+        check_accumulation<double, heads::Regression<>>(labelled(24, values), 1e-12);
+        const auto ends = [](Sample& sample, std::size_t i) {
+            sample.labels = {std::int32_t(i % 2), std::int32_t(sample.token_ids.size() - 1)};
+        };
+        check_accumulation<double, heads::Span>(labelled(24, ends), 1e-12, {.num_labels = 2});
+        // The mean is over predicted tokens.
+        check_accumulation<double, heads::MaskedLanguageModel>(labelled(24, tag), 1e-12, {});
+        check_accumulation<double, heads::CausalLanguageModel, arch::Gpt2>(labelled(24, [](Sample&, std::size_t) {}),
+                                                                           1e-12, {});
     }
 
     TEST_CASE("AdamW is PyTorch's, value by value: bias-corrected moments, decay apart and on weights only") {

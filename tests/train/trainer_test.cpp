@@ -144,6 +144,60 @@ TEST_SUITE("unit") {
         CHECK(result.validation[0] > 0);
     }
 
+    TEST_CASE("a head whose task has no samples in a step stays as it is, whatever momentum and decay say") {
+        small::MlpModel<F> model(small::mlp_config(), 3);
+        model.add_head({.num_labels = 3});
+        model.add_head({.num_labels = 3});
+        const Stream first{{.name = "a", .tasks = {{.task = 0, .train = small::vectors("a", 12, 5, 3, 1)}}}};
+        const Stream second{{.name = "b", .tasks = {{.task = 1, .train = small::vectors("b", 12, 5, 3, 3)}}}};
+        const auto head = [&](std::size_t task) {
+            std::vector<float> values;
+            const auto& store = std::as_const(model.parameters());
+            for (const Parameter& p : store.parameters())
+                if (p.head == task + 1)
+                    values.insert(values.end(), store.values().begin() + std::ptrdiff_t(p.offset),
+                                  store.values().begin() + std::ptrdiff_t(p.offset + p.size()));
+            return values;
+        };
+        const TrainingOptions options{.steps = 5, .reset_optimizer = false};
+        Trainer trainer(model, optimizer::AdamW{.learning_rate = 1e-2, .weight_decay = 0.1}, schedule::Constant{});
+        const auto start = std::pair(head(0), head(1));
+        REQUIRE(start.first.size() == 24);
+        trainer.fit(first, options);
+        CHECK(head(0) != start.first);
+        CHECK(head(1) == start.second);
+        const auto between = head(0);
+        trainer.fit(second, options);
+        CHECK(head(0) == between);
+        CHECK(head(1) != start.second);
+    }
+
+    TEST_CASE("patience without validation data is refused") {
+        Setting one;
+        Trainer trainer(one.model);
+        CHECK_THROWS_WITH(trainer.fit(one.train, {.patience = 3}),
+                          "TrainingOptions: patience is 3 and no experience has validation data to stop by");
+    }
+
+    TEST_CASE("an epoch's report names its task where the model has several") {
+        struct {
+            std::vector<std::string> tasks;
+            void epoch(const report::EpochReport& report) { tasks.push_back(report.task); }
+        } seen;
+        const Dataset data = small::vectors("a", 12, 5, 3, 1);
+        Setting one;
+        Trainer(one.model).fit(data, one.validation, {.epochs = 1}, seen);
+        CHECK(seen.tasks == std::vector<std::string>{""});
+        small::MlpModel<F> model(small::mlp_config(), 3);
+        model.add_head({.name = "topic", .num_labels = 3});
+        model.add_head({.name = "tone", .num_labels = 3});
+        const Stream stream{{.name = "both",
+                             .tasks = {{.task = 0, .train = data, .validation = data},
+                                       {.task = 1, .train = data, .validation = data}}}};
+        Trainer(model).fit(stream, {.epochs = 1}, seen);
+        CHECK(seen.tasks == std::vector<std::string>{"", "topic", "tone"});
+    }
+
     TEST_CASE("a metric that is not a number is below every number, and ends neither best weights nor patience") {
         small::MlpModel<F> model(small::mlp_config(), 3);
         const double nan = std::numeric_limits<double>::quiet_NaN();

@@ -102,7 +102,7 @@ class Dataset {
             for (const auto x : list) h = mix_bits(h ^ std::bit_cast<std::uint32_t>(x));
         };
         mix(sample.token_ids), mix(sample.token_type_ids), mix(sample.features), mix(sample.labels), mix(sample.values);
-        return h;
+        return mix_bits(h ^ std::bit_cast<std::uint32_t>(sample.difficulty));
     }
 
     std::vector<std::int32_t> token_ids_, token_type_ids_, labels_;

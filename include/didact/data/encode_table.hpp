@@ -1,4 +1,5 @@
 #pragma once
+#include <charconv>
 #include <string>
 
 #include "didact/data/encode.hpp"
@@ -11,6 +12,7 @@ namespace didact {
 struct ClassificationColumns {
     std::string text = "text", label = "label";
     std::string second_text = {}; ///< of a pair of texts; none where empty
+    std::string difficulty = {};  ///< a number from 0 to 1, for difficulty::Given; none where empty
 };
 
 /// The different classes of a table, sorted. Throws Error where one is empty or there is only one.
@@ -27,14 +29,25 @@ inline LabelSet labels_of(const Table& table, const ClassificationColumns& colum
     return labels;
 }
 
+/// A difficulty that a table gives. Throws Error where it is no number from 0 to 1.
+inline float parse_difficulty(const std::string& cell, const std::string& where) {
+    float value = -1;
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    require(error == std::errc() && end == cell.data() + cell.size() && value >= 0 && value <= 1, where,
+            ": the difficulty is '", excerpt(cell), "', a number from 0 to 1 was expected");
+    return value;
+}
+
 /// One sample a row: the text, cut to `max_length` tokens, and the number of its class. Throws Error that names the
-/// line where a text is empty or not UTF-8, or where a class is none of `labels`.
+/// line where a text is empty or not UTF-8, where a class is none of `labels` or a difficulty no number from 0 to 1.
 inline Dataset encode_classification(const text::WordPieceTokenizer& tokenizer, const Table& table,
                                      const LabelSet& labels, std::size_t max_length = 128,
                                      const ClassificationColumns& columns = {}, Truncated* truncated = nullptr) {
     const std::size_t first = table.column(columns.text), label = table.column(columns.label);
     const bool pair = !columns.second_text.empty();
     const std::size_t second = pair ? table.column(columns.second_text) : 0;
+    const bool graded = !columns.difficulty.empty();
+    const std::size_t difficulty = graded ? table.column(columns.difficulty) : 0;
     Dataset data(table.path);
     for (std::size_t i = 0; i < table.rows.size(); ++i) {
         const auto& row = table.rows[i];
@@ -48,6 +61,7 @@ inline Dataset encode_classification(const text::WordPieceTokenizer& tokenizer, 
         }
         if (truncated) truncated->samples += sample.token_ids.size() >= max_length;
         sample.labels = {labels.id(row[label], where)};
+        if (graded) sample.difficulty = parse_difficulty(row[difficulty], where);
         data.append(sample);
     }
     return data;

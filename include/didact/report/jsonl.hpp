@@ -16,6 +16,13 @@ namespace didact::report {
 /// constructor when a run goes on: the lines written after that checkpoint are dropped, for they will be written again.
 class JsonLines {
   public:
+    /// How far a file reaches that a run goes on with.
+    struct Place {
+        std::uint64_t offset = 0; ///< bytes
+        double seconds = 0;       ///< of the last line before it
+    };
+
+    JsonLines(const std::filesystem::path& path, Place resumed) : JsonLines(path, resumed.offset, resumed.seconds) {}
     explicit JsonLines(const std::filesystem::path& path, std::uint64_t resume_offset = 0, double seconds_before = 0)
         : file_(open(path, resume_offset)), seconds_before_(seconds_before), seconds_(seconds_before),
           flushed_(seconds_before) {}
@@ -37,16 +44,33 @@ class JsonLines {
     void epoch(const EpochReport& report) {
         nlohmann::ordered_json metrics = nlohmann::ordered_json::object();
         for (const auto& [name, value] : report.metrics) metrics[name] = value;
-        write({{"event", "epoch"},
-               {"experience", report.experience},
-               {"epoch", report.epoch},
-               {"split", report.split},
-               {"metrics", std::move(metrics)}},
-              report.seconds);
+        nlohmann::ordered_json line = {
+            {"event", "epoch"}, {"experience", report.experience}, {"epoch", report.epoch}, {"split", report.split}};
+        if (!report.task.empty()) line["task"] = report.task;
+        line["metrics"] = std::move(metrics);
+        write(std::move(line), report.seconds);
         flush();
     }
 
     void finish() { file_.close(); }
+
+    /// The place after the first `steps` steps of the run whose lines are in a file, and after what follows the last of
+    /// them, for a run that goes on from there and has no offset kept. A file that does not exist ends at its
+    /// beginning.
+    static Place place_after(const std::filesystem::path& path, std::uint64_t steps) {
+        std::ifstream file(path, std::ios::binary);
+        Place place;
+        std::uint64_t seen = 0;
+        for (std::string line; std::getline(file, line) && !file.eof();) {
+            const auto json = nlohmann::json::parse(line, nullptr, false);
+            if (!json.is_object()) break;
+            seen += json.value("event", "") == "step";
+            if (seen > steps) break;
+            place.offset += line.size() + 1;
+            if (json.contains("seconds") && json["seconds"].is_number()) place.seconds = json["seconds"];
+        }
+        return place;
+    }
 
     /// Bytes up to here; they are on the disk when this returns.
     std::uint64_t offset() {

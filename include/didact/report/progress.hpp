@@ -49,7 +49,8 @@ class Progress {
     }
 
     void epoch(const EpochReport& report) {
-        std::string line = place(report.experience, report.epoch) + " " + single_line(report.split) + ":";
+        std::string line = place(report.experience, report.epoch) + " " + single_line(report.split) +
+                           (report.task.empty() ? "" : " of " + single_line(report.task)) + ":";
         for (const auto& [name, value] : report.metrics)
             line += (line.back() == ':' ? " " : ", ") + single_line(name) + " " + significant(value);
         write_line(line + " (" + clock_time(report.seconds) + ")");

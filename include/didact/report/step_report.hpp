@@ -21,6 +21,7 @@ struct StepReport {
 struct EpochReport {
     std::size_t experience = 0, epoch = 0;
     std::string split = {};
+    std::string task = {}; ///< where the model has several
     std::vector<std::pair<std::string, double>> metrics = {};
     double seconds = 0; ///< since the run began
 };

@@ -89,7 +89,8 @@ class TensorBoard {
     void epoch(const EpochReport& report) {
         begin();
         ProtobufMessage summary;
-        for (const auto& [name, value] : report.metrics) add_scalar(summary, report.split + "/" + name, value);
+        const std::string group = report.split + "/" + (report.task.empty() ? "" : report.task + "/");
+        for (const auto& [name, value] : report.metrics) add_scalar(summary, group + name, value);
         write_summary(summary);
         flush();
     }

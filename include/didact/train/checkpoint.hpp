@@ -13,7 +13,7 @@ namespace didact {
 
 namespace checkpoint_file {
 
-inline constexpr std::string_view magic = "didact checkpoint 1\n";
+inline constexpr std::string_view magic = "didact checkpoint 2\n";
 
 /// Throws Error unless `bytes` is a whole checkpoint; gives its contents.
 inline std::string contents(const std::string& bytes, const std::string& source) {
@@ -36,17 +36,6 @@ inline bool is_whole(const std::filesystem::path& path) {
     } catch (const Error&) {
         return false;
     }
-}
-
-/// The first line in which two descriptions differ, both ways.
-inline std::string first_difference(const std::string& file, const std::string& here) {
-    std::istringstream a(file), b(here);
-    std::string of_file, of_here;
-    do {
-        if (!std::getline(a, of_file)) of_file = "nothing more";
-        if (!std::getline(b, of_here)) of_here = "nothing more";
-    } while (of_file == of_here && of_file != "nothing more");
-    return "it has " + of_file + " where the model has " + of_here;
 }
 
 /// The step that a file name of a checkpoint carries, or nothing.
@@ -95,8 +84,8 @@ void load_checkpoint(TrainerType& trainer, const std::filesystem::path& path) {
     std::string model;
     archive("model", model);
     const std::string here = trainer.engine().parameters().description();
-    require(model == here, source,
-            ": the checkpoint is of another model: ", checkpoint_file::first_difference(model, here));
+    require(model == here, source, ": the checkpoint is of another model: ",
+            first_difference("it has ", model, " where the model has ", here));
     trainer.serialize(archive);
     archive.finish();
 }

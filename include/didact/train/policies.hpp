@@ -1,4 +1,5 @@
 #pragma once
+#include "didact/policy/describe.hpp"
 #include "didact/policy/hooks.hpp"
 #include "didact/train/optimizer.hpp"
 #include "didact/train/schedule.hpp"
@@ -92,7 +93,18 @@ class PolicySet {
         : optimizer_policy(pick_policy<Optimizer>(policies...)), schedule(pick_policy<Schedule>(policies...)),
           freeze(pick_policy<Freeze>(policies...), model), curriculum(pick_policy<Curriculum>(policies...), model),
           sharing(pick_policy<Sharing>(policies...), model), forgetting(pick_policy<Forgetting>(policies...), model),
-          optimizer(optimizer_policy) {}
+          optimizer(optimizer_policy) {
+        if constexpr (requires { schedule.check(); }) schedule.check();
+        const auto line = [&]<class P>(const P& policy) {
+            description_ += std::string(family_name(P::family)) + ' ' + describe(policy) + '\n';
+        };
+        line(pick_policy<Freeze>(policies...)), line(pick_policy<Curriculum>(policies...));
+        line(pick_policy<Sharing>(policies...)), line(pick_policy<Forgetting>(policies...));
+        line(optimizer_policy), line(schedule);
+    }
+
+    /// A line for each family: the policy and its hyper-parameters.
+    const std::string& description() const { return description_; }
 
     Optimizer optimizer_policy;
     [[no_unique_address]] Schedule schedule;
@@ -165,6 +177,7 @@ class PolicySet {
 
   private:
     TrainableLayout layout_;
+    std::string description_;
 };
 
 }

@@ -6,6 +6,8 @@
 #include "didact/eval/evaluate.hpp"
 #include "didact/train/best_weights.hpp"
 #include "didact/train/callback.hpp"
+#include "didact/train/parameter_archive.hpp"
+#include "didact/train/run_setup.hpp"
 #include "didact/train/sampler.hpp"
 #include "didact/train/step_gradient.hpp"
 #include "didact/train/update.hpp"
@@ -79,9 +81,19 @@ class Trainer {
         return result_;
     }
 
+    /// What `fit` does first: throws Error where it could not train on this stream, or could not go on with it from the
+    /// checkpoint that was restored.
+    void check_run(const Stream& stream, const TrainingOptions& options) const {
+        check_setup(stream, options, model_.tasks());
+        const std::string run = describe_run(stream, options);
+        require(!restored_ || run == run_, restored_from_, ": ",
+                first_difference("it is of a run with ", run_, " and this one has ", run));
+    }
+
     /// Writes the whole state of the run, or reads it: the next `fit` with the same data and options goes on bit for
-    /// bit.
+    /// bit. That `fit` throws Error where its data or what describe_run names are others.
     void serialize(Archive& archive) {
+        serialize_setup(archive);
         archive("moment.experience", moment_.experience);
         archive("moment.epoch", moment_.epoch);
         archive("moment.step", moment_.step);
@@ -90,21 +102,9 @@ class Trainer {
         archive("sampler", sampler_);
         archive("result", result_);
         archive("best", best_);
-        ParameterStore<B>& store = model_.parameters();
-        check_parameters(archive);
-        archive("values", store.values());
-        std::vector<std::uint8_t> trainable;
-        std::vector<float> multiples;
-        for (const Parameter& p : store.parameters()) {
-            trainable.push_back(p.trainable);
-            multiples.push_back(p.learning_rate_multiple);
-        }
-        archive("trainable", std::span<std::uint8_t>(trainable));
-        archive("multiples", std::span<float>(multiples));
+        serialize_parameters(archive, model_.parameters());
         if (archive.reading()) {
-            for (ParameterId id = 0; id < store.count(); ++id) store.set_trainable(id, trainable[id], multiples[id]);
-            store.plan();
-            policies_.layout_changed(store.layout());
+            policies_.layout_changed(model_.parameters().layout());
             engine_->prefix_cache().clear();
             restored_ = true;
         }
@@ -122,35 +122,20 @@ class Trainer {
         }
     };
 
-    /// Writes the parameters' names and shapes, or throws Error where an archive's are others.
-    void check_parameters(Archive& archive) {
-        const ParameterStore<B>& store = model_.parameters();
-        std::size_t count = store.count();
-        archive("parameters", count);
-        require(count == store.count(), archive.source(), ": ", count, " parameters, the model has ", store.count());
-        for (const Parameter& p : store.parameters()) {
-            std::string name = p.name;
-            std::size_t rows = p.rows, cols = p.cols;
-            archive("name", name);
-            archive("rows", rows);
-            archive("cols", cols);
-            require(name == p.name && rows == p.rows && cols == p.cols, archive.source(), ": parameter '",
-                    excerpt(name), "' is (", rows, ", ", cols, "), the model has '", p.name, "' of (", p.rows, ", ",
-                    p.cols, ") in its place");
-        }
+    /// Writes what the run is of, or throws Error where an archive is of a run with other policies. Data and options
+    /// are compared when the next `fit` knows them.
+    void serialize_setup(Archive& archive) {
+        std::string policies = policies_.description();
+        archive("policies", policies);
+        require(policies == policies_.description(), archive.source(), ": ",
+                first_difference("it is of a run with ", policies, " and this trainer has ", policies_.description()));
+        archive("run", run_);
+        if (archive.reading()) restored_from_ = archive.source();
     }
 
     void begin_run(const Stream& stream, const TrainingOptions& options) {
-        options.check();
-        require(!stream.empty(), "there is nothing to train on: the stream has no experience");
-        for (const Experience& experience : stream) {
-            require(experience.train_size() > 0, "experience '", experience.name, "' has no training samples");
-            for (const TaskData& data : experience.tasks) {
-                require(data.task < model_.tasks(), "experience '", experience.name, "' has data for task ", data.task,
-                        ", the model has ", model_.tasks(), " heads");
-                if (data.masking) data.masking->check("experience '" + experience.name + "'");
-            }
-        }
+        check_run(stream, options);
+        run_ = describe_run(stream, options);
         if (options.threads != options_.threads) engine_ = std::make_unique<Engine<Model>>(model_, options.threads);
         options_ = options;
         if (!restored_) {
@@ -237,8 +222,12 @@ class Trainer {
                 evaluate(*engine_, data.validation, data.task, options_.evaluation_batch_size);
             sum += evaluation.primary;
             ++count;
-            const report::EpochReport report{moment_.experience, moment_.epoch, "validation",
-                                             evaluation.named_metrics(), seconds()};
+            const report::EpochReport report{moment_.experience,
+                                             moment_.epoch,
+                                             "validation",
+                                             model_.tasks() > 1 ? model_.task_name(data.task) : "",
+                                             evaluation.named_metrics(),
+                                             seconds()};
             call_epoch(report, callbacks...);
         }
         const std::optional<double> metric = count ? std::optional(sum / double(count)) : std::nullopt;
@@ -292,6 +281,7 @@ class Trainer {
     Sampler sampler_;
     StepGradient<Model, Set> gradient_;
     std::chrono::steady_clock::time_point started_;
+    std::string run_, restored_from_; ///< what describe_run says; the checkpoint that was read
     bool restored_ = false;
 };
 

@@ -1,6 +1,5 @@
 #pragma once
-#include "didact/data/stream.hpp"
-#include "didact/policy/curriculum/difficulty.hpp"
+#include "didact/policy/curriculum/ranked_samples.hpp"
 #include "didact/policy/policy.hpp"
 
 namespace didact::curriculum {
@@ -12,7 +11,7 @@ template <class Difficulty = difficulty::Length>
 struct Competence {
     static constexpr Family family = Family::curriculum;
     Difficulty difficulty = {};
-    double initial = 0.1;  ///< c₀ in (0, 1]
+    double initial = 0.01; ///< c₀ in (0, 1]
     double power = 2;      ///< p
     double duration = 0.5; ///< T as a share of the experience's steps, in (0, 1]
 
@@ -47,40 +46,24 @@ class Competence<Difficulty>::State {
     }
 
     void experience_began(Engine<Model>& engine, const Experience& experience, const Moment& moment) {
-        orders_.clear();
-        for (const TaskData& data : experience.tasks)
-            orders_.push_back(
-                difficulty::easy_to_hard(difficulty::measure(policy_.difficulty, engine, data, moment), data.train));
+        ranked_.rank(policy_.difficulty, engine, experience, moment);
     }
 
     void select(const Dataset& data, std::size_t slot, const Moment& moment, std::span<std::uint32_t> out) {
-        const std::vector<std::uint32_t>& order = orders_.at(slot);
         const double c = policy_.competence(moment.progress());
         // Sample number r of the order has a share of (r + 1) / size at or below it; the slack is for rounding of c.
         const std::size_t available =
             std::clamp<std::size_t>(std::size_t(c * double(data.size()) + 1e-9), 1, data.size());
-        pool_.assign(order.begin(), order.begin() + std::ptrdiff_t(available));
-        didact::Random random(moment.key(RandomPurpose::curriculum, slot));
-        for (std::size_t i = 0; i < out.size(); ++i) {
-            const std::size_t taken = i % available;
-            std::swap(pool_[taken], pool_[taken + random.below(available - taken)]);
-            out[i] = pool_[taken];
-        }
+        ranked_.draw(slot, available, moment, out);
     }
 
-    void serialize(Archive& archive) {
-        std::size_t count = orders_.size();
-        archive("count", count);
-        orders_.resize(count);
-        for (auto& order : orders_) archive("order", order);
-    }
+    void serialize(Archive& archive) { archive("ranked", ranked_); }
 
-    const std::vector<std::vector<std::uint32_t>>& orders() const { return orders_; }
+    const std::vector<std::vector<std::uint32_t>>& orders() const { return ranked_.orders(); }
 
   private:
     Competence policy_;
-    std::vector<std::vector<std::uint32_t>> orders_;
-    std::vector<std::uint32_t> pool_;
+    RankedSamples ranked_;
 };
 
 }

@@ -1,8 +1,7 @@
 #pragma once
 #include <optional>
 
-#include "didact/data/stream.hpp"
-#include "didact/policy/curriculum/difficulty.hpp"
+#include "didact/policy/curriculum/ranked_samples.hpp"
 #include "didact/policy/policy.hpp"
 
 namespace didact::curriculum {
@@ -46,24 +45,13 @@ class Mastery<Difficulty>::State {
     }
 
     void experience_began(Engine<Model>& engine, const Experience& experience, const Moment& moment) {
-        orders_.clear();
-        for (const TaskData& data : experience.tasks)
-            orders_.push_back(
-                difficulty::easy_to_hard(difficulty::measure(policy_.difficulty, engine, data, moment), data.train));
+        ranked_.rank(policy_.difficulty, engine, experience, moment);
         stage_ = epochs_ = stalled_ = 0;
         best_ = -1e300;
     }
 
     void select(const Dataset& data, std::size_t slot, const Moment& moment, std::span<std::uint32_t> out) {
-        const std::vector<std::uint32_t>& order = orders_.at(slot);
-        const std::size_t available = std::max<std::size_t>(1, data.size() * (stage_ + 1) / policy_.stages);
-        pool_.assign(order.begin(), order.begin() + std::ptrdiff_t(available));
-        didact::Random random(moment.key(RandomPurpose::curriculum, slot));
-        for (std::size_t i = 0; i < out.size(); ++i) {
-            const std::size_t taken = i % available;
-            std::swap(pool_[taken], pool_[taken + random.below(available - taken)]);
-            out[i] = pool_[taken];
-        }
+        ranked_.draw(slot, std::max<std::size_t>(1, data.size() * (stage_ + 1) / policy_.stages), moment, out);
     }
 
     bool epoch_done(Model&, const Moment&, std::optional<double> validation) {
@@ -83,10 +71,7 @@ class Mastery<Difficulty>::State {
     }
 
     void serialize(Archive& archive) {
-        std::size_t count = orders_.size();
-        archive("count", count);
-        orders_.resize(count);
-        for (auto& order : orders_) archive("order", order);
+        archive("ranked", ranked_);
         archive("stage", stage_);
         archive("epochs", epochs_);
         archive("stalled", stalled_);
@@ -97,8 +82,7 @@ class Mastery<Difficulty>::State {
 
   private:
     Mastery policy_;
-    std::vector<std::vector<std::uint32_t>> orders_;
-    std::vector<std::uint32_t> pool_;
+    RankedSamples ranked_;
     std::size_t stage_ = 0, epochs_ = 0, stalled_ = 0;
     double best_ = -1e300;
 };
