@@ -43,12 +43,10 @@ ModelConfig read_config(const std::filesystem::path& folder) {
     });
     TransformerConfig& transformer = config.transformer;
     if (transformer.intermediate_size == 0) transformer.intermediate_size = 4 * transformer.hidden_size;
-    transformer.classifier_dropout = json.contains("classifier_dropout") && !json["classifier_dropout"].is_null()
-                                         ? field<double>(json, "classifier_dropout", source)
-                                         : transformer.hidden_dropout;
+    transformer.classifier_dropout = field_or<double>(json, "classifier_dropout", transformer.hidden_dropout, source);
     if constexpr (requires { A::embedding_dropout_key; })
-        if (json.contains(A::embedding_dropout_key))
-            transformer.embedding_dropout = field<double>(json, A::embedding_dropout_key, source);
+        transformer.embedding_dropout =
+            field_or<double>(json, A::embedding_dropout_key, transformer.hidden_dropout, source);
     transformer.check(source);
     if (json.contains("id2label")) {
         const nlohmann::json& names = json["id2label"];

@@ -1,5 +1,5 @@
 #pragma once
-#include "didact/policy/hooks.hpp"
+#include "didact/policy/pair_state.hpp"
 
 namespace didact::forgetting {
 
@@ -27,21 +27,15 @@ struct Both {
 
 template <Policy First, Policy Second>
 template <class Model>
-struct Both<First, Second>::State {
-    using A = typename First::template State<Model>;
-    using B = typename Second::template State<Model>;
+struct Both<First, Second>::State : PairState<Model, Family::forgetting, First, Second> {
+    using Pair = PairState<Model, Family::forgetting, First, Second>;
+    using A = typename Pair::A;
+    using B = typename Pair::B;
+    using Pair::first, Pair::second;
     using S = typename Model::S;
-    static_assert(check_hooks<A, Model, Family::forgetting>() && check_hooks<B, Model, Family::forgetting>());
-    using JoinsHooks = void; ///< hooks below exist only where one of the two has them
 
-    State(const Both& policy, Model& model) : first(policy.first, model), second(policy.second, model) {}
+    State(const Both& policy, Model& model) : Pair(policy.first, policy.second, model) {}
 
-    void experience_began(Engine<Model>& engine, const Experience& experience,
-                          const Moment& moment) requires(hooks::ExperienceBegan<A, Model> ||
-                                                         hooks::ExperienceBegan<B, Model>) {
-        if constexpr (hooks::ExperienceBegan<A, Model>) first.experience_began(engine, experience, moment);
-        if constexpr (hooks::ExperienceBegan<B, Model>) second.experience_began(engine, experience, moment);
-    }
     void rehearse(StepBatches& step, const Moment& moment) requires(hooks::Rehearse<A> || hooks::Rehearse<B>) {
         if constexpr (hooks::Rehearse<A>) first.rehearse(step, moment);
         if constexpr (hooks::Rehearse<B>) second.rehearse(step, moment);
@@ -74,37 +68,6 @@ struct Both<First, Second>::State {
         if constexpr (hooks::Accumulate<A, Model>) first.accumulate(i, gradient, before, after);
         if constexpr (hooks::Accumulate<B, Model>) second.accumulate(i, gradient, before, after);
     }
-    void step_done(Model& model,
-                   const Moment& moment) requires(hooks::StepDone<A, Model> || hooks::StepDone<B, Model>) {
-        if constexpr (hooks::StepDone<A, Model>) first.step_done(model, moment);
-        if constexpr (hooks::StepDone<B, Model>) second.step_done(model, moment);
-    }
-    bool epoch_done(Model& model, const Moment& moment,
-                    std::optional<double> validation) requires(hooks::EpochDone<A, Model> ||
-                                                               hooks::EpochDone<B, Model>) {
-        bool plan = false;
-        if constexpr (hooks::EpochDone<A, Model>) plan |= first.epoch_done(model, moment, validation);
-        if constexpr (hooks::EpochDone<B, Model>) plan |= second.epoch_done(model, moment, validation);
-        return plan;
-    }
-    void experience_ended(Engine<Model>& engine, const Experience& experience,
-                          const Moment& moment) requires(hooks::ExperienceEnded<A, Model> ||
-                                                         hooks::ExperienceEnded<B, Model>) {
-        if constexpr (hooks::ExperienceEnded<A, Model>) first.experience_ended(engine, experience, moment);
-        if constexpr (hooks::ExperienceEnded<B, Model>) second.experience_ended(engine, experience, moment);
-    }
-    void layout_changed(const TrainableLayout& before,
-                        const TrainableLayout& after) requires(hooks::LayoutChanged<A> || hooks::LayoutChanged<B>) {
-        if constexpr (hooks::LayoutChanged<A>) first.layout_changed(before, after);
-        if constexpr (hooks::LayoutChanged<B>) second.layout_changed(before, after);
-    }
-    void serialize(Archive& archive) {
-        if constexpr (hooks::Serialize<A>) first.serialize(archive);
-        if constexpr (hooks::Serialize<B>) second.serialize(archive);
-    }
-
-    A first;
-    B second;
 };
 
 }
