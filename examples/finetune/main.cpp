@@ -1,4 +1,8 @@
-#include "run.hpp"
+#include <iostream>
+
+#include "didact/io/json.hpp"
+#include "didact/text/tokenizer_json.hpp"
+#include "job.hpp"
 #include "strategies.hpp"
 
 /// Fine-tunes a pretrained transformer on a labelled file: finetune --help.
@@ -18,17 +22,14 @@ int main(int argc, char** argv) {
         const bool pairs = options.task == "span" || !options.second_text_column.empty();
         didact::require(!pairs || config.transformer.type_vocab_size > 1, options.model, ": the model has ",
                         config.transformer.type_vocab_size, " token types, pairs of texts need two");
-        nlohmann::ordered_json result;
-        choose("--freeze", options.freeze, FreezeTable{}, [&](const auto& freeze) {
-            choose("--curriculum", options.curriculum, CurriculumTable{}, [&](const auto& curriculum) {
-                const Task task = read_task(options, tokenizer);
-                result = run(options, config, tokenizer, task, freeze, curriculum, training);
-            });
-        });
+        const Job job{options, config, tokenizer, training};
+        std::optional<nlohmann::ordered_json> result = run_whole(job);
+        if (!result) result = run_partly_frozen(job);
+        didact::require(result.has_value(), unknown("--freeze", options.freeze, freeze_names()));
         if (options.json == "-" || options.json.empty())
-            std::cout << result.dump(options.json.empty() ? 2 : -1) << std::endl;
+            std::cout << result->dump(options.json.empty() ? 2 : -1) << std::endl;
         else
-            didact::io::write_json(options.json, result);
+            didact::io::write_json(options.json, *result);
         didact::require(bool(std::cout), "standard output cannot be written");
         return 0;
     } catch (const std::exception& error) {

@@ -69,12 +69,10 @@ Options parse(int argc, const char* const* argv) {
 
     const std::string strategy = "Strategy";
     app.add_option("--freeze", o.freeze,
-                   "what trains: " + names(FreezeTable{}) +
-                       ". Numbers follow: prefix:3, lora:8 or lora:rank=8,alpha=16")
+                   "what trains: " + freeze_names() + ". Numbers follow: prefix:3, lora:8 or lora:rank=8,alpha=16")
         ->group(strategy);
     app.add_option("--curriculum", o.curriculum,
-                   "which samples when: " + names(CurriculumTable{}) +
-                       ". Numbers follow: competence:length,initial=0.2")
+                   "which samples when: " + curriculum_names() + ". Numbers follow: competence:length,initial=0.2")
         ->group(strategy);
 
     const std::string training = "Training";

@@ -11,9 +11,11 @@ namespace finetune {
 template <class... Policies>
 struct Table {};
 
-using FreezeTable = Table<didact::None<didact::Family::freeze>, didact::freeze::Embeddings, didact::freeze::Prefix,
-                          didact::freeze::AllButHead, didact::freeze::GradualUnfreeze, didact::freeze::Discriminative,
-                          didact::freeze::L2Sp, didact::freeze::Lora>;
+using PartlyFrozenTable = Table<didact::freeze::Embeddings, didact::freeze::Prefix, didact::freeze::AllButHead,
+                                didact::freeze::GradualUnfreeze>;
+
+using WholeTable = Table<didact::None<didact::Family::freeze>, didact::freeze::Discriminative, didact::freeze::L2Sp,
+                         didact::freeze::Lora>;
 
 using CurriculumTable =
     Table<didact::None<didact::Family::curriculum>, didact::curriculum::Competence<didact::difficulty::Length>,
@@ -33,6 +35,9 @@ std::string names(Table<Policies...>) {
     ((all += (all.empty() ? "" : ", ") + Policies::name()), ...);
     return all;
 }
+
+inline std::string freeze_names() { return names(WholeTable{}) + ", " + names(PartlyFrozenTable{}); }
+inline std::string curriculum_names() { return names(CurriculumTable{}); }
 
 /// Sets hyper-parameters from "3", "rank=4" or "8,alpha=32": a value without a name is that of the first field.
 template <didact::Policy P>
@@ -54,10 +59,15 @@ void set_fields(P& policy, std::string_view text) {
     }
 }
 
+/// What is wrong with a flag that names no strategy.
+inline std::string unknown(const char* flag, std::string_view text, const std::string& names) {
+    return std::string(flag) + ' ' + didact::excerpt(text) + ": it is none of " + names;
+}
+
 /// Calls call(policy) with the policy that `text` names: "prefix:3", "lora:rank=4,alpha=8",
-/// "competence:length,power=1".
+/// "competence:length,power=1". False where it is not in the table.
 template <class... Policies, class Call>
-void choose(const char* flag, std::string_view text, Table<Policies...> table, const Call& call) {
+bool choose(const char* flag, std::string_view text, Table<Policies...>, const Call& call) {
     bool found = false;
     const auto try_one = [&]<class P>(P policy) {
         const std::string name = P::name();
@@ -73,7 +83,7 @@ void choose(const char* flag, std::string_view text, Table<Policies...> table, c
         call(policy);
     };
     (try_one(Policies{}), ...);
-    didact::require(found, flag, ' ', didact::excerpt(text), ": it is none of ", names(table));
+    return found;
 }
 
 }

@@ -183,7 +183,7 @@ TEST_SUITE("unit") {
 
     TEST_CASE("finetune refuses a strategy that does not exist, lacks a number, or does not fit the model") {
         const std::string frozen =
-            "none, embeddings, prefix, all-but-head, gradual-unfreeze, discriminative, l2sp, lora";
+            "none, discriminative, l2sp, lora, embeddings, prefix, all-but-head, gradual-unfreeze";
         check_refused({
             {"--freeze ice", "--freeze ice: it is none of " + frozen},
             {"--freeze prefixes", "--freeze prefixes: it is none of " + frozen},

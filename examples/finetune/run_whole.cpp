@@ -1,0 +1,3 @@
+#include "run.hpp"
+
+std::optional<nlohmann::ordered_json> finetune::run_whole(const Job& job) { return run_if_in(WholeTable{}, job); }
