@@ -51,7 +51,7 @@ Options parse(int argc, const char* const* argv) {
 Budget Budget::of(const std::string& size, bool own_model) {
     Budget b;
     b.rate_factors = {1};
-    b.ewc_strengths = {1e4}; // fixed beforehand; see README.md
+    b.ewc_strengths = {1e2, 1e3, 1e4};
     b.curve = {100, 300, 0};
     if (own_model) {
         b.steps = 200;
@@ -70,7 +70,6 @@ Budget Budget::of(const std::string& size, bool own_model) {
         b.max_length = 128;
         b.patience = 8;
         b.rate_factors = {1.0 / 3, 1, 3};
-        b.ewc_strengths = {1e3, 1e4, 1e5};
         b.sentences = 1000;
         b.validation_rows = b.test_rows = 0;
         b.pretraining_steps = own_model ? 2000 : 0;

@@ -38,7 +38,7 @@ struct Budget {
     std::size_t pretraining_steps = 0; ///< masked language modelling of a model of our own, 32 texts a step
     std::size_t adaptation_steps = 40; ///< further masked language modelling on the domain's text, 16 texts a step
     std::size_t fisher_samples = 8;    ///< texts from which OnlineEwc estimates the Fisher information
-    std::vector<double> ewc_strengths; ///< tried in the place of learning rates where there are several
+    std::vector<double> ewc_strengths; ///< of which validation chooses, tried in the place of learning rates
     bool all_strategies = false;       ///< or only those that the small size can afford
 
     /// `own_model`: a small one that is pretrained here, which learns faster and costs less.

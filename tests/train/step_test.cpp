@@ -42,8 +42,8 @@ void tag(Sample& sample, std::size_t) {
 
 /// The values after two steps of twelve samples, cut into micro-batches of `batch_size`.
 template <class S, class Head, class Architecture = arch::Bert>
-AlignedVector<S> trained_in(std::size_t batch_size, const Dataset& data, const HeadOptions& options,
-                            double& last_loss) {
+AlignedVector<S> trained_in(std::size_t batch_size, const Dataset& data, const HeadOptions& options, double& last_loss,
+                            std::size_t micro_batch_tokens = 0) {
     Model<Transformer<Architecture, Cpu<S>>, Head> model(small::config(), 3);
     model.add_head(options);
     Trainer trainer(model, UnequalWeights{}, optimizer::Sgd{.learning_rate = 0.2}, schedule::Constant{});
@@ -51,6 +51,7 @@ AlignedVector<S> trained_in(std::size_t batch_size, const Dataset& data, const H
                     .fit(data, {.steps = 2,
                                 .batch_size = batch_size,
                                 .accumulation = 12 / batch_size,
+                                .micro_batch_tokens = micro_batch_tokens,
                                 .max_gradient_norm = 0,
                                 .threads = 2})
                     .last_loss;
@@ -61,16 +62,22 @@ template <class S, class Head, class Architecture = arch::Bert>
 void check_accumulation(const Dataset& data, double tolerance, const HeadOptions& options = {.num_labels = 3}) {
     double whole_loss = 0, loss = 0;
     const auto whole = trained_in<S, Head, Architecture>(12, data, options, whole_loss);
-    for (const std::size_t batch_size : {1u, 2u, 3u, 4u, 6u}) {
-        const auto parts = trained_in<S, Head, Architecture>(batch_size, data, options, loss);
+    const auto check = [&](const AlignedVector<S>& parts) {
         CHECK(loss == doctest::Approx(whole_loss).epsilon(tolerance));
         double difference = 0, largest = 0;
         for (std::size_t i = 0; i < whole.size(); ++i) {
             difference = std::max(difference, std::abs(double(parts[i]) - double(whole[i])));
             largest = std::max(largest, std::abs(double(whole[i])));
         }
-        CAPTURE(batch_size);
         CHECK(difference < tolerance * largest);
+    };
+    for (const std::size_t batch_size : {1u, 2u, 3u, 4u, 6u}) {
+        CAPTURE(batch_size);
+        check(trained_in<S, Head, Architecture>(batch_size, data, options, loss));
+    }
+    for (const std::size_t tokens : {1u, 11u, 40u}) {
+        CAPTURE(tokens);
+        check(trained_in<S, Head, Architecture>(12, data, options, loss, tokens));
     }
 }
 
@@ -130,6 +137,55 @@ TEST_SUITE("unit") {
         check_accumulation<double, heads::MaskedLanguageModel>(labelled(24, tag), 1e-12, {});
         check_accumulation<double, heads::CausalLanguageModel, arch::Gpt2>(labelled(24, [](Sample&, std::size_t) {}),
                                                                            1e-12, {});
+    }
+
+    TEST_CASE("a group is cut into as few near-equal parts as hold no more tokens, in order") {
+        const std::vector<std::size_t> lengths = {8, 3, 30, 2, 2, 2, 9, 7, 1};
+        Dataset data("lengths");
+        for (std::size_t i = 0; i < lengths.size(); ++i)
+            data.append(Sample{.token_ids = std::vector<std::int32_t>(lengths[i], std::int32_t(i)), .labels = {0}});
+        const auto tokens_after = [&](std::size_t limit) {
+            StepBatches step;
+            StepGroup& group = step.add_group(0);
+            for (std::size_t i = 0; i < lengths.size(); ++i) {
+                if (i == 0) group.add_micro_batch().random_inputs = true;
+                group.micro_batches[0].append(data, i, float(i));
+            }
+            group.cut(limit);
+            group.cut(limit);
+            std::vector<std::size_t> tokens;
+            std::size_t next = 0;
+            for (std::size_t i = 0; i < group.used; ++i) {
+                const Batch& batch = group.micro_batches[i];
+                CHECK(batch.random_inputs);
+                for (std::size_t s = 0; s < batch.size(); ++s, ++next) {
+                    CHECK(batch.samples[s].index == next);
+                    CHECK(batch.weights[s] == float(next));
+                    CHECK(batch.token_ids[std::size_t(batch.cu_seqlens[s])] == std::int32_t(next));
+                }
+                tokens.push_back(batch.tokens());
+            }
+            CHECK(next == lengths.size());
+            return tokens;
+        };
+        using Tokens = std::vector<std::size_t>;
+        CHECK(tokens_after(64) == Tokens{64});
+        CHECK(tokens_after(63) == Tokens{41, 23});
+        CHECK(tokens_after(32) == Tokens{11, 32, 21});
+        CHECK(tokens_after(20) == Tokens{11, 30, 15, 8}); // what is longer by itself stays whole
+        CHECK(tokens_after(1) == Tokens{8, 3, 30, 2, 2, 2, 9, 7, 1});
+    }
+
+    TEST_CASE("a batch is not cut where the loss is over pairs of its samples") {
+        const auto values = [](Sample& sample, std::size_t i) {
+            sample.labels = {0};
+            sample.values = {float(i % 5)};
+        };
+        double whole_loss = 0, loss = 0;
+        const Dataset data = labelled(24, values);
+        const auto whole = trained_in<float, heads::Ranking<>>(12, data, {.num_labels = 1}, whole_loss);
+        CHECK(trained_in<float, heads::Ranking<>>(12, data, {.num_labels = 1}, loss, 1) == whole);
+        CHECK(loss == whole_loss);
     }
 
     TEST_CASE("AdamW is PyTorch's, value by value: bias-corrected moments, decay apart and on weights only") {

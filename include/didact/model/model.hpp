@@ -109,6 +109,16 @@ class Model {
         return with_head(batch.task, [&](const auto& head) { return head.units(batch); });
     }
 
+    /// Whether a task's loss is over several samples at once, so that a batch may not be cut.
+    bool couples_samples(std::size_t task) const {
+        return with_head(task, [](const auto& head) {
+            if constexpr (requires { head.couples_samples; })
+                return head.couples_samples;
+            else
+                return false;
+        });
+    }
+
     /// Adds the gradient of scale · loss to the gradients of all parameters that train. `more(dhidden)` may add to the
     /// gradient of the last hidden states before it goes down the trunk.
     template <class More>

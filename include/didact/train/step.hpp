@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "didact/data/batch.hpp"
@@ -28,6 +30,35 @@ struct StepGroup {
         for (std::size_t i = 0; i < used; ++i) count += micro_batches[i].size();
         return count;
     }
+
+    /// Cuts micro-batches of more than `tokens` tokens into as few near-equal parts as hold no more, but for a sample
+    /// that is longer by itself. Activations then need less memory and stay nearer to the core; the loss is one mean
+    /// still.
+    void cut(std::size_t tokens) {
+        bool fits = true;
+        for (std::size_t i = 0; i < used; ++i)
+            fits &= micro_batches[i].tokens() <= tokens || micro_batches[i].size() < 2;
+        if (fits) return;
+        std::swap(micro_batches, whole_);
+        const std::size_t count = std::exchange(used, 0);
+        for (std::size_t i = 0; i < count; ++i) {
+            const Batch& whole = whole_[i];
+            const std::size_t parts = std::max<std::size_t>(1, (whole.tokens() + tokens - 1) / tokens);
+            Batch* part = nullptr;
+            for (std::size_t s = 0; s < whole.size(); ++s) {
+                const std::size_t end = std::size_t(whole.cu_seqlens[s + 1]);
+                const bool full = part && part->tokens() + end - std::size_t(whole.cu_seqlens[s]) > tokens;
+                if (!part || full || part->tokens() >= (whole.tokens() + parts - 1) / parts) {
+                    part = &add_micro_batch();
+                    part->random_inputs = whole.random_inputs;
+                }
+                part->append(whole, s);
+            }
+        }
+    }
+
+  private:
+    std::vector<Batch> whole_ = {}; ///< what was cut, and memory for the next cut
 };
 
 /// All that one optimizer step trains on: the loss is Σ weight · mean loss over its groups. Filled anew for each step,

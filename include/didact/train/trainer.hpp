@@ -179,6 +179,9 @@ class Trainer {
         StepBatches& batches = batches_;
         sampler_.fill(experience, moment_, cursor_.step_of_epoch, options_, policies_, batches);
         if constexpr (hooks::Rehearse<typename Set::ForgettingState>) policies_.forgetting.rehearse(batches, moment_);
+        if (options_.micro_batch_tokens > 0)
+            for (StepGroup& group : batches.groups())
+                if (!model_.couples_samples(group.task)) group.cut(options_.micro_batch_tokens);
         const double loss = gradient_(*engine_, policies_, batches, moment_);
         if constexpr (hooks::Project<typename Set::ForgettingState, Model>)
             policies_.forgetting.project(*engine_, moment_);

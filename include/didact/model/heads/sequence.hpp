@@ -18,6 +18,7 @@ struct Sequence {
         using B = typename Trunk::BackendType;
         using S = Scalar<B>;
         static constexpr const char* problem_type = Loss::problem_type;
+        static constexpr bool couples_samples = requires { requires Loss::couples_samples; };
         static constexpr const char* pooling_name = pooling == Pooling::first_token_tanh ? "first_token_tanh"
                                                     : pooling == Pooling::first_token    ? "first_token"
                                                                                          : "mean";

@@ -127,6 +127,7 @@ using SquaredError = ValueLoss<SquaredErrorFormula>;
 struct PairwiseLogistic {
     static constexpr const char* problem_type = "ranking";
     static constexpr bool over_classes = false;
+    static constexpr bool couples_samples = true;
 
     template <Backend B>
     struct Saved {};

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Training steps of didact beside PyTorch, PEFT and Avalanche on the same work, in turn:   sh benchmarks/peers.sh
+#
+# Installs what is missing, the peers into a virtual environment (2 GB; --venv DIR names another place), builds, runs both
+# sides in turn and writes table, picture and all measurements to benchmarks/results/. Needs a machine that does nothing
+# else meanwhile, and an hour. Other flags go to benchmarks/peers/compare.py, whose --help lists them:
+#
+#   sh benchmarks/peers.sh --only MiniLM --rounds 7
+set -eu
+didact_root=$(cd "$(dirname "$0")/.." && pwd)
+venv=${XDG_CACHE_HOME:-$HOME/.cache}/didact/peers
+if [ "${1:-}" = --venv ]; then
+    venv=${2:?"--venv needs a folder"}
+    shift 2
+fi
+didact_needs="build test model"
+. "$didact_root/cmake/install_dependencies.sh"
+
+if ! "$venv/bin/python" -c "import torch, transformers, peft, avalanche" 2>/dev/null; then
+    echo "didact: installing the peers to $venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet torch transformers peft avalanche-lib
+fi
+cd "$didact_root"
+cmake --preset release
+cmake --build build/release --target peers
+exec python3 benchmarks/peers/compare.py --python "$venv/bin/python" "$@"

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Training steps of didact beside those of PyTorch, PEFT and Avalanche, on the same work and in turn: peers.sh runs it.
+
+A row first runs every mode of the peer once (attention paths, compiled or not) and keeps the best. Then rounds follow:
+this library, the peer, this library, the peer, each a process of its own. The ratio is taken within a round; the table
+shows the median, the least and the most of the rounds that other processes left undisturbed. `--only` takes rows whose
+name contains a text.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+
+class Row:
+    """One line of the table: what this library runs, what the peer runs (the best of several modes), what is compared
+    and which ratio is aimed at."""
+
+    def __init__(self, name, ours, script, modes, goal, measure="tokens_per_s", pick=None):
+        self.name, self.ours, self.script, self.modes = name, ours.split(), script, modes
+        self.goal, self.measure, self.pick = goal, measure, pick
+
+    def ratio(self, ours, peer):
+        """Above 1 where this library is faster."""
+        if self.measure == "tokens_per_s":
+            return ours["tokens_per_s"] / peer["tokens_per_s"]
+        return peer[self.measure] / ours[self.measure]
+
+
+def transformer(name, flags, goal, peer_flags="", compiled=True, **rest):
+    """A row of torch_transformer.py: the flags of both, then the peer's modes."""
+    modes = ["", "--attn eager"] + (["--compile", "--compile --attn eager"] if compiled else [])
+    return Row(name, "transformer " + flags, "torch_transformer.py", [f"{flags} {peer_flags} {m}" for m in modes], goal,
+               **rest)
+
+
+def small(name, mode, peer, goal):
+    what = "avalanche" if peer.startswith("avalanche") else "torch"
+    pick = lambda line: line["mode"] == peer.split()[-1]
+    return Row(name, f"mlp --mode {mode}", "torch_small.py", [f"--what {what} --batch 10"], goal, "step_ms", pick)
+
+
+ROWS = [
+    transformer("MiniLM-L6, full, 32 x 128", "--model minilm", 1.3),
+    transformer("BERT-base, full, 16 x 128", "--model bert-base", None),
+    transformer("GPT-2 124M, full, 4 x 256", "--model gpt2", None),
+    transformer("MiniLM-L6, real lengths, padded peer", "--model minilm --lengths lognormal", None, compiled=False),
+    Row("MiniLM-L6, real lengths, bucketed peer", "transformer --model minilm --lengths lognormal",
+        "torch_transformer.py", ["--model minilm --lengths bucketed", "--model minilm --lengths bucketed --attn eager"],
+        None),
+    transformer("MiniLM-L6, LoRA r 8", "--model minilm --mode lora", None),
+    transformer("MiniLM-L6, half frozen, later epochs", "--model minilm --mode half", None, compiled=False),
+    transformer("MiniLM-L6, head only, later epochs", "--model minilm --mode head", 100, compiled=False),
+    transformer("MiniLM-L6, dropout 0.1", "--model minilm --dropout 0.1", None),
+    small("MLP, batch 10, SGD, 1 thread", "sgd", "torch sgd", 5),
+    small("MLP, batch 10, SGD, Avalanche", "sgd", "avalanche naive", 8),
+    small("MLP, EWC, Avalanche", "ewc", "avalanche ewc", 30),
+    small("MLP, replay, Avalanche", "replay", "avalanche replay", 8),
+    Row("clip + AdamW, 110 M parameters", "optimizer", "torch_optim.py", ["--threads 2"], 1.7, "step_ms"),
+    Row("start to first step, MiniLM-L6", "transformer --steps 1 --warmup 0", "torch_transformer.py",
+        ["--steps 1 --warmup 0 --wait-quiet 0"], 10, "wall_ms"),
+]
+MEMORY_GOALS = {"MiniLM-L6, full, 32 x 128": 0.4, "MiniLM-L6, LoRA r 8": 0.25,
+                "MiniLM-L6, half frozen, later epochs": 0.25}
+
+
+def parse():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--ours", default=os.path.join(ROOT, "build", "release", "benchmarks", "peers"))
+    p.add_argument("--peers", default=os.path.join(ROOT, "..", "shared", "peers"), help="folder of the peers' scripts")
+    p.add_argument("--python", default=sys.executable, help="Python that runs the peers")
+    p.add_argument("--rounds", type=int, default=5, help="undisturbed ones; twice as many are tried")
+    p.add_argument("--steps", type=int, default=5, help="counted steps of a process")
+    p.add_argument("--only", default="", help="rows whose name contains this")
+    p.add_argument("--out", default=os.path.join(ROOT, "benchmarks", "results"))
+    return p.parse_args()
+
+
+def run(command):
+    """The process's JSON lines, and its wall time in ms."""
+    began = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wall = (time.perf_counter() - began) * 1e3
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return [dict(line, wall_ms=wall) for line in lines if "error" not in line]
+
+
+def optimizer_line(lines, threads):
+    """clip + fused AdamW, of the peer's separate lines."""
+    parts = {line["mode"]: line for line in lines if line["threads"] == threads}
+    return dict(parts["fused"], step_ms=parts["fused"]["step_ms"] + parts["clip_norm"]["step_ms"])
+
+
+def measure_ours(a, row):
+    command = [a.ours, *row.ours]
+    if row.ours[0] == "transformer" and "--steps" not in row.ours:
+        command += ["--steps", str(a.steps)]
+    return run(command)[-1]
+
+
+def measure_peer(a, row, mode):
+    command = [a.python, os.path.join(a.peers, row.script), *mode.split()]
+    if row.script == "torch_transformer.py" and "--steps" not in mode:
+        command += ["--steps", str(3 * a.steps if "--lengths" in mode else a.steps), "--wait-quiet", "2"]
+    lines = run(command)
+    if row.script == "torch_optim.py":
+        return optimizer_line(lines, 2)
+    lines = [line for line in lines if row.pick is None or row.pick(line)]
+    # PyTorch's memory is in MiB.
+    return dict(lines[-1], rss_mb=lines[-1]["rss_mb"] * 1.048576, arguments=mode.strip())
+
+
+def undisturbed(result):
+    return result.get("quiet_steps", 3) >= 3
+
+
+def compare(a, row):
+    best, tried = None, []
+    for mode in row.modes:
+        try:
+            result = measure_peer(a, row, mode)
+        except RuntimeError as error:
+            tried.append({"arguments": mode.strip(), "error": str(error)[-300:]})
+            continue
+        tried.append(result)
+        if best is None or row.ratio(best[1], result) < 1:
+            best = (mode, result)
+    if best is None:
+        raise RuntimeError(f"{row.name}: no mode of the peer ran: {tried[-1]['error']}")
+    rounds, quiet = [], 0
+    while quiet < a.rounds and len(rounds) < 2 * a.rounds:
+        ours, peer = measure_ours(a, row), measure_peer(a, row, best[0])
+        rounds.append({"ours": ours, "peer": peer, "ratio": row.ratio(ours, peer),
+                       "undisturbed": undisturbed(ours) and undisturbed(peer)})
+        quiet += rounds[-1]["undisturbed"]
+    kept = [r for r in rounds if r["undisturbed"]] or rounds
+    ratios = [r["ratio"] for r in kept]
+    memory = [r["ours"]["rss_mb"] / r["peer"]["rss_mb"] for r in kept]
+    value = lambda side: statistics.median(r[side][row.measure] for r in kept)
+    return {"row": row.name, "measure": row.measure, "ours": value("ours"), "peer": value("peer"),
+            "peer_mode": best[0].strip(), "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
+            "rounds": len(kept), "undisturbed": quiet, "goal": row.goal, "memory": statistics.median(memory),
+            "memory_goal": MEMORY_GOALS.get(row.name), "peer_modes": tried, "all_rounds": rounds}
+
+
+def write(path, text):
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(path + ".part", path)
+
+
+def reached(result):
+    if result["goal"] is None:
+        return "-"
+    return f"{result['goal']:g} " + ("reached" if result["ratio"] >= result["goal"] else "MISSED")
+
+
+def memory(result):
+    goal = result["memory_goal"]
+    text = f"{result['memory']:.2f}"
+    return text if goal is None else f"{text} (goal {goal:g} {'reached' if result['memory'] <= goal else 'MISSED'})"
+
+
+def table(results):
+    lines = [f"{'row':40s} {'ours / best peer':>24s}  {'n':>2s}  {'goal':14s} {'memory, ours / peer':28s} "
+             f"ours, peer, the peer's best mode"]
+    for r in results:
+        unit = "tokens/s" if r["measure"] == "tokens_per_s" else "ms"
+        digits = 0 if unit == "tokens/s" else 3
+        lines.append(f"{r['row']:40s} {r['ratio']:8.2f} ({r['least']:.2f} to {r['most']:.2f})".ljust(65) +
+                     f"  {r['rounds']:2d}  {reached(r):14s} {memory(r):28s} {r['ours']:.{digits}f}, "
+                     f"{r['peer']:.{digits}f} {unit}, {r['peer_mode']}" +
+                     ("" if r["undisturbed"] >= r["rounds"] else "  [disturbed]"))
+    return "\n".join(lines) + "\n"
+
+
+def picture(results):
+    """Ratios as bars on a logarithmic axis, goals as marks; a bar's thin line spans the rounds."""
+    import math
+    left, width, step, top = 300, 560, 30, 46
+    most = max([1.0] + [max(r["most"], r["goal"] or 1) for r in results])
+    least = min([1.0] + [r["least"] for r in results])
+    low, high = math.floor(math.log10(least) * 2) / 2, math.ceil(math.log10(most) * 2) / 2
+    x = lambda ratio: left + width * (math.log10(ratio) - low) / (high - low)
+    height = top + step * len(results) + 40
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 80}" height="{height}" '
+             f'font-family="sans-serif" font-size="13">',
+             f'<rect width="100%" height="100%" fill="white"/>',
+             f'<text x="10" y="24" font-size="15" font-weight="bold">Training steps: times as fast as the best peer '
+             f'(logarithmic)</text>']
+    for exponent in range(math.floor(low), math.ceil(high) + 1):
+        for factor in (1, 2, 5):
+            tick = factor * 10.0**exponent
+            if not low <= math.log10(tick) <= high:
+                continue
+            parts.append(f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{top - 6}" y2="{height - 34}" '
+                         f'stroke="{"#333" if tick == 1 else "#ddd"}"/>'
+                         f'<text x="{x(tick):.1f}" y="{height - 16}" text-anchor="middle" fill="#555">{tick:g}</text>')
+    for i, r in enumerate(results):
+        y = top + step * i
+        begin, end = sorted((x(1), x(r["ratio"])))
+        parts.append(f'<text x="{left - 10}" y="{y + 15}" text-anchor="end">{r["row"]}</text>'
+                     f'<rect x="{begin:.1f}" y="{y + 3}" width="{max(end - begin, 1):.1f}" height="16" '
+                     f'fill="{"#0072b2" if r["ratio"] >= 1 else "#d55e00"}"/>'
+                     f'<line x1="{x(r["least"]):.1f}" x2="{x(r["most"]):.1f}" y1="{y + 11}" y2="{y + 11}" '
+                     f'stroke="black"/>'
+                     f'<text x="{x(max(r["most"], r["ratio"])) + 6:.1f}" y="{y + 16}">{r["ratio"]:.2f}</text>')
+        if r["goal"]:
+            parts.append(f'<path d="M {x(r["goal"]):.1f} {y} v 22" stroke="#009e73" stroke-width="3"/>')
+    parts.append(f'<text x="10" y="{height - 16}" fill="#009e73">green mark: goal</text></svg>')
+    return "\n".join(parts) + "\n"
+
+
+def main():
+    a = parse()
+    for path in (a.ours, a.peers):
+        if not os.path.exists(path):
+            sys.exit(f"{path}: not found; see --help")
+    rows = [row for row in ROWS if a.only in row.name]
+    if not rows:
+        sys.exit(f"--only {a.only}: no row is called so; there are: {'; '.join(row.name for row in ROWS)}")
+    os.makedirs(a.out, exist_ok=True)
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        flags = next((line.split() for line in file if line.startswith("flags")), [])
+    amx = "amx_bf16" in flags
+    print(f"The CPU has {'AMX' if amx else 'no AMX'}: rows in fp32{'' if not amx else '; bf16 is not measured yet'}.",
+          flush=True)
+    results, failed = [], []
+    for row in rows:
+        try:
+            results.append(compare(a, row))
+        except RuntimeError as error:
+            failed.append(row.name)
+            print(f"{row.name}: {error}", file=sys.stderr, flush=True)
+            continue
+        print(table(results[-1:]).splitlines()[1], flush=True)
+    if results:
+        write(os.path.join(a.out, "peers.json"), json.dumps(results, indent=1) + "\n")
+        write(os.path.join(a.out, "peers.svg"), picture(results))
+        write(os.path.join(a.out, "peers.txt"), table(results))
+        print("\n" + table(results), end="")
+        print(f"\n{os.path.join(a.out, 'peers.json')}, peers.svg, peers.txt")
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

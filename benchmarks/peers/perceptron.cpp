@@ -1,0 +1,75 @@
+#include <chrono>
+
+#include "didact/backend/cpu.hpp"
+#include "didact/core/random.hpp"
+#include "didact/model/heads/sequence_losses.hpp"
+#include "didact/model/mlp.hpp"
+#include "didact/policy/forgetting/online_ewc.hpp"
+#include "didact/policy/forgetting/replay.hpp"
+#include "didact/train/trainer.hpp"
+#include "measure.hpp"
+
+namespace peers {
+
+using namespace didact;
+
+namespace {
+
+using Head = heads::Sequence<heads::CrossEntropy, heads::Pooling::first_token>;
+using Perceptron = Model<Mlp<Cpu<float>>, Head>;
+
+/// Five experiences of two classes each, random pixels.
+Stream make_stream(std::size_t samples) {
+    Stream stream;
+    Random random(RandomKey{.purpose = RandomPurpose::data});
+    for (std::size_t e = 0; e < 5; ++e) {
+        Dataset data("pixels " + std::to_string(e));
+        Sample sample;
+        sample.features.resize(784);
+        for (std::size_t i = 0; i < samples; ++i) {
+            for (float& x : sample.features) x = float(random.uniform());
+            sample.labels = {std::int32_t(2 * e + random.below(2))};
+            data.append(sample);
+        }
+        stream.push_back({.name = "two classes", .tasks = {{.task = 0, .train = std::move(data)}}});
+    }
+    return stream;
+}
+
+/// Milliseconds a step of one run over all experiences, with all that happens between them.
+template <class... Policies>
+double time_run(const PerceptronRow& row, const Stream& stream, const Policies&... policies) {
+    Perceptron model(MlpConfig{.input_size = 784, .hidden_sizes = {256, 256}});
+    model.add_head({.num_labels = 10});
+    Trainer trainer(model, optimizer::Sgd{.learning_rate = 0.01}, schedule::Constant{}, policies...);
+    const auto began = std::chrono::steady_clock::now();
+    trainer.fit(stream, {.epochs = 1, .batch_size = row.batch_size, .max_gradient_norm = 0, .threads = 1});
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    return seconds * 1e3 / double(trainer.moment().step_of_run);
+}
+
+}
+
+nlohmann::ordered_json measure_perceptron(const PerceptronRow& row) {
+    const Stream stream = make_stream(row.samples);
+    std::vector<double> times;
+    for (std::size_t round = 0; round < row.rounds; ++round) {
+        if (row.mode == "sgd")
+            times.push_back(time_run(row, stream));
+        else if (row.mode == "replay")
+            times.push_back(time_run(row, stream, forgetting::Replay{.capacity = 200, .batch_size = row.batch_size}));
+        else
+            times.push_back(time_run(row, stream, forgetting::OnlineEwc{.strength = 0.4}));
+    }
+    return {{"system", "didact"},
+            {"model", "mlp784-256-256-10"},
+            {"mode", row.mode},
+            {"precision", "fp32"},
+            {"batch", row.batch_size},
+            {"threads", 1},
+            {"step_ms", median(times)},
+            {"step_ms_min", *std::min_element(times.begin(), times.end())},
+            {"step_ms_max", *std::max_element(times.begin(), times.end())}};
+}
+
+}
