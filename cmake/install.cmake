@@ -15,4 +15,5 @@ install(FILES
     ${CMAKE_CURRENT_BINARY_DIR}/didact-config.cmake
     ${CMAKE_CURRENT_BINARY_DIR}/didact-config-version.cmake
     cmake/FindUtf8proc.cmake
+    cmake/FindOneDNN.cmake
     DESTINATION ${config_folder})

@@ -28,6 +28,7 @@ nlohmann-json3-dev    json-devel         nlohmann-json
 libxtensor-dev        xtensor-devel      xtensor
 libutf8proc-dev       utf8proc-devel     utf8proc
 zlib1g-dev            zlib-devel         -
+libdnnl-dev           onednn-devel       onednn
 libcli11-dev          cli11-devel        cli11
 END
         test) cat <<'END' ;;

@@ -1,67 +1,33 @@
 #pragma once
-#include <Eigen/Core>
 #include <algorithm>
-#include <cstring>
 
-#include "didact/backend/cpu/tag.hpp"
+#include "didact/backend/cpu/eigen_gemm.hpp"
 #include "didact/core/error.hpp"
+#if DIDACT_WITH_ONEDNN
+#include "didact/backend/cpu/onednn_gemm.hpp"
+#endif
 
 namespace didact {
 
 namespace cpu {
 
-/// Uninitialised memory of the calling thread that only ever grows, one array for each `use`. It begins large, so that
-/// the shapes of a usual step never make it grow.
-template <class T, int use>
-T* thread_scratch(std::size_t count) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    static thread_local std::size_t size = 0;
-    static thread_local AlignedBytes memory;
-    if (size < count) {
-        size = std::max(count, std::size_t(1) << 19);
-        memory = aligned_bytes(size * sizeof(T));
-    }
-    return reinterpret_cast<T*>(memory.get());
-}
-
-/// Blocking of one product for Eigen, in buffers of the calling thread that only ever grow: Eigen's own would come
-/// from the heap at every call.
+#if DIDACT_WITH_ONEDNN
+/// Who multiplies matrices of T. A provider adds factor · op(A) op(B) to C on the calling thread, all row-major, and
+/// its bits depend on nothing but the operands; where op(A) is A itself and `row_panel` rows or more come at once, not
+/// even on the other rows. Columns are cut at multiples of `column_panel`.
 template <class T>
-class GemmBlocking : public Eigen::internal::level3_blocking<T, T> {
-  public:
-    GemmBlocking(Eigen::Index rows, Eigen::Index cols, Eigen::Index depth) {
-        this->m_mc = rows;
-        this->m_nc = cols;
-        this->m_kc = depth;
-        Eigen::internal::computeProductBlockingSizes<T, T, 1>(this->m_kc, this->m_mc, this->m_nc, Eigen::Index(1));
-        const std::size_t size_a = std::size_t(this->m_kc * this->m_mc), size_b = std::size_t(this->m_kc * this->m_nc);
-        this->m_blockA = thread_scratch<T, 1>(size_a);
-        this->m_blockB = thread_scratch<T, 2>(size_b);
-    }
-};
+using GemmProvider = std::conditional_t<std::is_same_v<T, float>, OneDnnGemm, EigenGemm<T>>;
+#else
+template <class T>
+using GemmProvider = EigenGemm<T>;
+#endif
 
-/// C += op(A) op(B) on the calling thread. C: (m, n), op(A): (m, k), op(B): (k, n), all row-major.
+/// C += factor · op(A) op(B) on the calling thread. C: (m, n), op(A): (m, k), op(B): (k, n), all row-major.
 template <class T>
 void gemm_tile(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
                T factor = T(1)) {
-    using Eigen::ColMajor;
-    using Eigen::Index;
-    using Eigen::RowMajor;
-    const Index m = Index(c.rows), n = Index(c.cols), k = Index(transpose_a == Transpose::no ? a.cols : a.rows);
-    if (m == 0 || n == 0 || k == 0) return;
-    // Eigen's result is column-major, so it computes Cᵀ = op(B)ᵀ op(A)ᵀ.
-    GemmBlocking<T> blocking(n, m, k);
-    const auto run = [&]<int left, int right>(std::integral_constant<int, left>, std::integral_constant<int, right>) {
-        Eigen::internal::general_matrix_matrix_product<Index, T, left, false, T, right, false, ColMajor, 1>::run(
-            n, m, k, b.data, Index(b.stride), a.data, Index(a.stride), c.data, 1, Index(c.stride), factor, blocking,
-            nullptr);
-    };
-    constexpr std::integral_constant<int, ColMajor> by_column;
-    constexpr std::integral_constant<int, RowMajor> by_row;
-    if (transpose_a == Transpose::no)
-        transpose_b == Transpose::no ? run(by_column, by_column) : run(by_row, by_column);
-    else
-        transpose_b == Transpose::no ? run(by_column, by_row) : run(by_row, by_row);
+    if (c.rows == 0 || c.cols == 0 || (transpose_a == Transpose::no ? a.cols : a.rows) == 0) return;
+    GemmProvider<T>::add_product(transpose_a, a, transpose_b, b, c, factor);
 }
 
 /// Sets every row of `c` to `bias` (1, n), or to zero.
@@ -75,11 +41,11 @@ void fill_rows(View<T> c, View<const T> bias) {
     }
 }
 
-/// C += A op(B) in full panels of rows only. Eigen sums the rows of an incomplete panel in another order; filled up
-/// with zeros, a row of C is a function of its row of A alone, in whatever company it comes.
+/// C += A op(B) in full panels of rows only, the last of them filled up with zeros: a row of C is a function of its row
+/// of A alone, in whatever company it comes.
 template <class T>
 void gemm_full_panels(View<const T> a, Transpose transpose_b, View<const T> b, View<T> c) {
-    constexpr std::size_t panel = Eigen::internal::gebp_traits<T, T>::nr;
+    constexpr std::size_t panel = GemmProvider<T>::row_panel;
     const std::size_t rest = c.rows % panel;
     if (rest == 0) return gemm_tile<T>(Transpose::no, a, transpose_b, b, c);
     // A call packs all of B, which costs more than to copy a few rows.
@@ -116,8 +82,8 @@ void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_
     const bool by_rows = c.rows >= 64 || c.rows >= c.cols;
     const std::size_t extent = by_rows ? c.rows : c.cols;
     const bool small = c.rows * c.cols * k < std::size_t(64) * 64 * 64;
-    // Columns are cut where Eigen's panels of them end, or a column's sum would depend on the cut.
-    const std::size_t unit = by_rows ? 16 : Eigen::internal::gebp_traits<T, T>::mr;
+    // Columns are cut where the provider's panels of them end, or a column's sum would depend on the cut.
+    const std::size_t unit = by_rows ? 16 : cpu::GemmProvider<T>::column_panel;
     const auto rounded_up = [&](std::size_t size) { return (size + unit - 1) / unit * unit; };
     const std::size_t width = small ? extent : std::clamp(rounded_up(extent / 8), rounded_up(64), 512 / unit * unit);
     const auto multiply = [&](View<const T> left, View<const T> right, View<T> part) {
