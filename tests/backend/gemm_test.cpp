@@ -42,22 +42,30 @@ TEST_SUITE("unit") {
 
     TEST_CASE_TEMPLATE("a row of a product has the same bits whatever rows come with it, and however many", T, float,
                        double) {
+        // The last ones have sums longer than a provider adds up at once.
         for (const std::array<std::size_t, 2>& shape :
-             {std::array<std::size_t, 2>{7, 9}, {20, 12}, {101, 40}, {300, 20}})
+             {std::array<std::size_t, 2>{7, 9}, {20, 12}, {101, 40}, {300, 20}, {256, 784}, {40, 1540}})
             for (const Transpose tb : both) {
                 Setting<T> s;
                 const std::size_t n = shape[0], k = shape[1];
                 const View<T> a = s.matrix(72, k), b = tb == Transpose::no ? s.matrix(k, n) : s.matrix(n, k);
-                const View<T> bias = s.matrix(1, n), all = s.matrix(72, n);
-                gemm(s.context, Transpose::no, a, tb, b, all, false, bias);
-                for (const std::size_t rows : {1u, 3u, 4u, 50u, 67u})
-                    for (const std::size_t first : {0u, 5u}) {
-                        const View<T> part = s.matrix(rows, n);
-                        gemm(s.context, Transpose::no, a.middle_rows(first, rows), tb, b, part, false, bias);
-                        CAPTURE(n);
-                        CAPTURE(rows);
-                        CHECK(difference(part, [&](std::size_t i, std::size_t j) { return all(first + i, j); }) == 0);
-                    }
+                const View<T> bias = s.matrix(1, n);
+                // Few rows are multiplied in another way than many.
+                for (const std::vector<std::size_t>& counts :
+                     {std::vector<std::size_t>{1, 3, 4, 11, 15}, {16, 17, 31, 50, 67, 72}}) {
+                    const std::size_t most = counts.back();
+                    const View<T> all = s.matrix(most, n);
+                    gemm(s.context, Transpose::no, a.middle_rows(0, most), tb, b, all, false, bias);
+                    for (const std::size_t rows : counts)
+                        for (const std::size_t first : {std::size_t(0), (most - rows) / 2}) {
+                            const View<T> part = s.matrix(rows, n);
+                            gemm(s.context, Transpose::no, a.middle_rows(first, rows), tb, b, part, false, bias);
+                            CAPTURE(n);
+                            CAPTURE(rows);
+                            CHECK(difference(part, [&](std::size_t i, std::size_t j) { return all(first + i, j); }) ==
+                                  0);
+                        }
+                }
             }
     }
 

@@ -23,6 +23,23 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
     return counter;
 }
 
+/// The same for several counters side by side: word i of counter l is x[i][l], before and after.
+template <std::size_t lanes>
+void philox_lanes(std::array<std::array<std::uint32_t, lanes>, 4>& x, std::array<std::uint32_t, 2> key) {
+    for (int round = 0; round < 10; ++round) {
+        for (std::size_t l = 0; l < lanes; ++l) {
+            const std::uint64_t a = std::uint64_t(0xD2511F53u) * x[0][l];
+            const std::uint64_t b = std::uint64_t(0xCD9E8D57u) * x[2][l];
+            x[0][l] = std::uint32_t(b >> 32) ^ x[1][l] ^ key[0];
+            x[1][l] = std::uint32_t(b);
+            x[2][l] = std::uint32_t(a >> 32) ^ x[3][l] ^ key[1];
+            x[3][l] = std::uint32_t(a);
+        }
+        key[0] += 0x9E3779B9u;
+        key[1] += 0xBB67AE85u;
+    }
+}
+
 /// What a stream of random numbers is for. Streams of different purposes are independent.
 enum class RandomPurpose : std::uint32_t {
     initialization,

@@ -64,13 +64,33 @@ struct Linear {
                 gemm(context, Transpose::yes, saved.x, Transpose::no, dy, dw, true);
         }
         if (bias != no_parameter && store.trains(bias)) add_column_sums(context, dy, store.gradient(bias));
-        if (!dx.empty())
-            gemm(context, Transpose::no, dy, layout == WeightLayout::out_in ? Transpose::no : Transpose::yes,
-                 std::as_const(store).value(weight), dx, accumulate);
+        if (!dx.empty()) input_gradient(context, dy, dx, accumulate);
         if (adapter.active()) {
             if constexpr (requires { adapter.backward(context, dy, dx, saved.x, saved.adapter); })
                 adapter.backward(context, dy, dx, saved.x, saved.adapter);
         }
+    }
+
+    /// dx = dy W, or dx += dy W, without the adapter's contribution.
+    void input_gradient(Context<B>& context, View<const S> dy, View<S> dx, bool accumulate = false) const {
+        gemm(context, Transpose::no, dy, layout == WeightLayout::out_in ? Transpose::no : Transpose::yes,
+             std::as_const(context.parameters).value(weight), dx, accumulate);
+    }
+
+    /// Adds, in the place of gradients, the squares of each row's own: Σ_n (dyₙ ⊗ xₙ)² is (dy²)ᵀ x² (Goodfellow 2015,
+    /// arXiv 1510.01799). dy_squares: (rows, out), already squared.
+    void add_squared_gradients(Context<B>& context, View<const S> dy_squares, const Saved& saved) const {
+        auto& store = context.parameters;
+        const ArenaScope scope(context.arena);
+        if (View<S> dw = store.gradient(weight); !dw.empty()) {
+            const View<S> x_squares = context.scratch(saved.x.rows, saved.x.cols);
+            multiply(context, saved.x, saved.x, x_squares);
+            if (layout == WeightLayout::out_in)
+                gemm(context, Transpose::yes, dy_squares, Transpose::no, x_squares, dw, true);
+            else
+                gemm(context, Transpose::yes, x_squares, Transpose::no, dy_squares, dw, true);
+        }
+        if (bias != no_parameter && store.trains(bias)) add_column_sums(context, dy_squares, store.gradient(bias));
     }
 };
 

@@ -14,9 +14,10 @@ struct StepGroup {
     bool rehearsed = false;
     double weight = 1; ///< of the group's mean loss in the step's loss
     std::vector<Batch> micro_batches = {};
-    std::size_t used = 0; ///< micro-batches filled; the rest wait to be used again
-    double units = 0;     ///< what the sum of losses is divided by
-    double loss = 0;      ///< the mean, once it is known
+    std::size_t used = 0;          ///< micro-batches filled; the rest wait to be used again
+    double units = 0;              ///< what the sum of losses is divided by
+    double loss = 0;               ///< the mean, once it is known
+    std::vector<Batch> whole = {}; ///< what `cut` took apart, and memory for the next cut
 
     Batch& add_micro_batch() {
         if (used == micro_batches.size()) micro_batches.emplace_back();
@@ -39,26 +40,23 @@ struct StepGroup {
         for (std::size_t i = 0; i < used; ++i)
             fits &= micro_batches[i].tokens() <= tokens || micro_batches[i].size() < 2;
         if (fits) return;
-        std::swap(micro_batches, whole_);
+        std::swap(micro_batches, whole);
         const std::size_t count = std::exchange(used, 0);
         for (std::size_t i = 0; i < count; ++i) {
-            const Batch& whole = whole_[i];
-            const std::size_t parts = std::max<std::size_t>(1, (whole.tokens() + tokens - 1) / tokens);
+            const Batch& batch = whole[i];
+            const std::size_t parts = std::max<std::size_t>(1, (batch.tokens() + tokens - 1) / tokens);
             Batch* part = nullptr;
-            for (std::size_t s = 0; s < whole.size(); ++s) {
-                const std::size_t end = std::size_t(whole.cu_seqlens[s + 1]);
-                const bool full = part && part->tokens() + end - std::size_t(whole.cu_seqlens[s]) > tokens;
-                if (!part || full || part->tokens() >= (whole.tokens() + parts - 1) / parts) {
+            for (std::size_t s = 0; s < batch.size(); ++s) {
+                const std::size_t end = std::size_t(batch.cu_seqlens[s + 1]);
+                const bool full = part && part->tokens() + end - std::size_t(batch.cu_seqlens[s]) > tokens;
+                if (!part || full || part->tokens() >= (batch.tokens() + parts - 1) / parts) {
                     part = &add_micro_batch();
-                    part->random_inputs = whole.random_inputs;
+                    part->random_inputs = batch.random_inputs;
                 }
-                part->append(whole, s);
+                part->append(batch, s);
             }
         }
     }
-
-  private:
-    std::vector<Batch> whole_ = {}; ///< what was cut, and memory for the next cut
 };
 
 /// All that one optimizer step trains on: the loss is Σ weight · mean loss over its groups. Filled anew for each step,

@@ -16,6 +16,32 @@ void add(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, View<c
     });
 }
 
+/// out = a ⊙ b, all (rows, cols); out may be a or b.
+template <class T>
+void multiply(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, View<const std::type_identity_t<T>> b,
+              View<T> out) {
+    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
+        const T *x = a.row(i), *y = b.row(i);
+        T* z = out.row(i);
+        for (std::size_t j = 0; j < out.cols; ++j) z[j] = x[j] * y[j];
+    });
+}
+
+/// out[n] = Σ_k weights[n · m + k] · a[n · m + k]², for the m = a.rows / out.rows rows of `a` that belong to row n.
+template <class T>
+void sum_weighted_squares(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, std::span<const T> weights,
+                          View<T> out) {
+    const std::size_t many = a.rows / out.rows;
+    cpu::for_each_row(context, out.rows, many * out.cols, [&](std::size_t n) {
+        T* z = out.row(n);
+        std::fill_n(z, out.cols, T(0));
+        for (std::size_t i = n * many; i < (n + 1) * many; ++i) {
+            const T* x = a.row(i);
+            for (std::size_t j = 0; j < out.cols; ++j) z[j] += weights[i] * x[j] * x[j];
+        }
+    });
+}
+
 /// out = a.
 template <class T>
 void copy(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, View<T> out) {

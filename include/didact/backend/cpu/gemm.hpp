@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "didact/backend/cpu/eigen_gemm.hpp"
+#include "didact/backend/cpu/thin_gemm.hpp"
 #include "didact/core/error.hpp"
 #if DIDACT_WITH_ONEDNN
 #include "didact/backend/cpu/onednn_gemm.hpp"
@@ -68,7 +69,8 @@ void gemm_full_panels(View<const T> a, Transpose transpose_b, View<const T> b, V
 
 /// C = op(A) op(B) + bias, or C += op(A) op(B). C: (m, n), op(A): (m, k), op(B): (k, n), bias: (1, n) or empty.
 /// Cut into tiles of C whose size depends on the shape only, so the bits do not depend on the number of threads. Where
-/// A is not transposed, a row of C has the same bits whatever the other rows are and however many.
+/// A is not transposed, a row of C has the same bits whatever the other rows are, and however many as long as they are
+/// all within ThinGemm::most or all beyond it.
 template <class T>
 void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_identity_t<T>> a, Transpose transpose_b,
           View<const std::type_identity_t<T>> b, View<T> c, bool accumulate = false,
@@ -86,8 +88,11 @@ void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_
     const std::size_t unit = by_rows ? 16 : cpu::GemmProvider<T>::column_panel;
     const auto rounded_up = [&](std::size_t size) { return (size + unit - 1) / unit * unit; };
     const std::size_t width = small ? extent : std::clamp(rounded_up(extent / 8), rounded_up(64), 512 / unit * unit);
+    const bool thin = cpu::ThinGemm<T>::serves(transpose_a, transpose_b, a);
     const auto multiply = [&](View<const T> left, View<const T> right, View<T> part) {
-        if (transpose_a == Transpose::no)
+        if (thin)
+            cpu::ThinGemm<T>::add_product(transpose_a, left, transpose_b, right, part);
+        else if (transpose_a == Transpose::no)
             cpu::gemm_full_panels<T>(left, transpose_b, right, part);
         else
             cpu::gemm_tile<T>(transpose_a, left, transpose_b, right, part);

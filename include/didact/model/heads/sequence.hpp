@@ -121,6 +121,19 @@ struct Sequence {
             }
         }
 
+        /// Adds, in the place of gradients, Σ weights[r] · (gradient of row r)², where `dlogits` has several rows for
+        /// each sample of the pass; writes each row's gradient of the hidden state. For trunks that give one row a
+        /// sample.
+        void add_squared_gradients(Context<B>& context, const Saved& saved, View<const S> dlogits,
+                                   std::span<const S> weights, View<S> dhidden) const
+            requires(pooling != Pooling::first_token_tanh) {
+            const ArenaScope scope(context.arena);
+            const View<S> squares = context.scratch(saved.logits.rows, dlogits.cols);
+            sum_weighted_squares(context, dlogits, weights, squares);
+            classifier_.add_squared_gradients(context, squares, saved.classifier);
+            classifier_.input_gradient(context, dlogits, dhidden);
+        }
+
       private:
         HeadOptions options_;
         nn::Linear<B> pooler_, classifier_;

@@ -1,4 +1,6 @@
 #pragma once
+#include <string_view>
+
 #include "didact/data/stream.hpp"
 #include "didact/train/engine.hpp"
 
@@ -34,6 +36,44 @@ void check_fisher(Model& model, std::size_t task) {
     });
 }
 
+/// Whether trunk and head can add the squares of many samples' gradients at once.
+template <class Model, class Head>
+inline constexpr bool by_rows = requires(const Model& model, const Head& head, typename Head::Saved& kept,
+                                         typename Model::Trunk::Saved& saved, Context<typename Model::B>& context,
+                                         View<typename Model::S> view, std::span<const typename Model::S> weights) {
+    head.add_squared_gradients(context, kept, view, weights, view);
+    model.trunk().add_squared_gradients(context, view, weights, saved);
+};
+
+template <class Model>
+bool gives_rows(Engine<Model>& engine, std::size_t task) {
+    return engine.model().with_head(task, [](const auto& head) {
+        return by_rows<Model, std::remove_cvref_t<decltype(head)>> &&
+               head.problem_type == std::string_view("single_label_classification");
+    });
+}
+
+/// The exact Fisher information of a classifier whose samples are one row in every layer: many samples at once, as the
+/// squares of a sample's gradients are products of squares.
+template <class Model, class Head, class Kept>
+void add_fisher_by_rows(Engine<Model>& engine, Context<typename Model::B>& context, const Head& head, Kept& kept,
+                        double factor) {
+    using S = typename Model::S;
+    const View<S> z = kept.logits;
+    const View<S> slopes = context.scratch(z.rows * z.cols, z.cols);
+    const std::span<S> weights = context.arena.template array<S>(slopes.rows);
+    for (std::size_t n = 0; n < z.rows; ++n) {
+        const std::vector<double> p = softmax(z.cols, [&](std::size_t c) { return double(z(n, c)); });
+        for (std::size_t label = 0; label < z.cols; ++label) {
+            weights[n * z.cols + label] = S(factor * p[label]);
+            for (std::size_t c = 0; c < z.cols; ++c) slopes(n * z.cols + label, c) = S((c == label) - p[c]);
+        }
+    }
+    const View<S> dhidden = context.scratch(slopes.rows, engine.saved().hidden.cols);
+    head.add_squared_gradients(context, kept, slopes, std::span<const S>(weights), dhidden);
+    engine.model().trunk().add_squared_gradients(context, dhidden, std::span<const S>(weights), engine.saved().trunk);
+}
+
 /// Adds the diagonal of the Fisher information of a task to `fisher`, laid out as the gradients: the mean over samples
 /// of E_{y ~ p(y|x)} (∂ log p(y|x) / ∂w)², sample by sample, in evaluation mode, over the model's own predictions. For
 /// sequence classification the expectation is exact, Σ_c p_c (∂ log p_c)², one backward pass a class (van de Ven 2025,
@@ -52,17 +92,20 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::uint32_t(i);
     if (count < data.size()) Random(moment.key(RandomPurpose::fisher, task)).shuffle(std::span<std::uint32_t>(order));
     const FlushDenormals flush;
+    const std::size_t at_once = gives_rows(engine, task) ? 64 : 1;
     Batch batch;
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < count; i += at_once) {
         batch.clear();
         batch.task = task;
-        batch.append(data, order[i]);
+        for (std::size_t k = i; k < std::min(count, i + at_once); ++k) batch.append(data, order[k]);
         engine.arena().reset();
         auto context = engine.context();
         auto& saved = engine.saved();
         engine.forward(context, batch, saved);
         engine.model().with_head(task, saved, [&](const auto& head, auto& kept) {
             if constexpr (requires { head.logits_backward(context, batch, kept, View<const S>(), View<S>()); }) {
+                if constexpr (by_rows<Model, std::remove_cvref_t<decltype(head)>>)
+                    if (at_once > 1) return add_fisher_by_rows(engine, context, head, kept, 1 / double(count));
                 const View<S> z = kept.logits;
                 const View<S> slope = context.scratch(z.rows, z.cols);
                 const auto pass = [&](double factor) {
@@ -110,6 +153,12 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
                 check_fisher(engine.model(), task);
             }
         });
+    }
+    if (at_once > 1) {
+        const View<S> sums(fisher.data(), 1, fisher.size()), squares(store.gradients().data(), 1, fisher.size());
+        auto context = engine.context();
+        add(context, sums, squares, sums);
+        fill(context, S(0), squares);
     }
 }
 
