@@ -578,10 +578,12 @@ TEST_SUITE("property") {
         store.plan();
         forgetting::AveragedGem::State<M> state({}, model);
         state.experience_ended(engine, experience_of(0, small::vectors("first", 12, 5, 3, 1)), {});
+        state.project(engine, {}); // leaves the memory's gradient, which the step's shall oppose
         for (ParameterId id = 0; id < store.count(); ++id) {
             if (store[id].name == "classifier.weight" || store[id].name == "classifier.bias") continue;
             for (std::size_t i = 0; i < store[id].size(); ++i)
-                store.gradient(id).data[i] = -0.1; // opposes some of the memory's
+                store.gradient(id).data[i] =
+                    store[id].shared ? -double(state.reference()[store[id].trainable_offset + i]) : -0.1;
         }
         const AlignedVector<double> g(store.gradients().begin(), store.gradients().end());
         state.project(engine, {});

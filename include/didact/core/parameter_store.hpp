@@ -244,20 +244,34 @@ class ParameterStore {
         S* const out = values_.data() + p.offset;
         std::uint64_t name_hash = 0;
         for (const char c : p.name) name_hash = mix_bits(name_hash ^ std::uint8_t(c));
-        Random random({.seed = seed_, .purpose = RandomPurpose::initialization, .sample = name_hash});
-        for (std::size_t i = 0; i < p.size(); ++i) switch (initializer.kind) {
-            case Initializer::Kind::zeros:
-                break;
-            case Initializer::Kind::ones:
-                out[i] = S(1);
-                break;
-            case Initializer::Kind::normal:
-                out[i] = S(initializer.scale * random.normal());
-                break;
-            case Initializer::Kind::uniform:
-                out[i] = S(initializer.scale * (2 * random.uniform() - 1));
-                break;
-            }
+        const RandomKey key{.seed = seed_, .purpose = RandomPurpose::initialization, .sample = name_hash};
+        switch (initializer.kind) {
+        case Initializer::Kind::zeros:
+            break;
+        case Initializer::Kind::ones:
+            std::fill_n(out, p.size(), S(1));
+            break;
+        case Initializer::Kind::normal:
+            fill_normal(key.bits(), initializer.scale, {out, p.size()});
+            break;
+        case Initializer::Kind::uniform: {
+            Random random(key);
+            for (std::size_t i = 0; i < p.size(); ++i) out[i] = S(initializer.scale * (2 * random.uniform() - 1));
+            break;
+        }
+        }
+    }
+
+    /// Large tensors are filled by several threads: where a program begins, little else takes as long.
+    static void fill_normal(std::uint64_t key, double scale, std::span<S> out) {
+        constexpr std::size_t width = 16384;
+        const auto fill = [&](std::size_t tile) {
+            const TileRange range = tile_range(tile, width, out.size());
+            const std::span<S> part = out.subspan(range.begin, range.size());
+            Random::normals(key, range.begin, part);
+            for (S& x : part) x *= S(scale);
+        };
+        ThreadPool(out.size() < 16 * width ? 1 : 0).for_each_tile(tile_count(out.size(), width), fill);
     }
 
     std::uint64_t seed_;

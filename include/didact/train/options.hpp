@@ -8,14 +8,14 @@ namespace didact {
 
 /// How long and in what portions a run trains. Policies say the rest.
 struct TrainingOptions {
-    double epochs = 3;            ///< of each experience
-    std::size_t steps = 0;        ///< optimizer steps of each experience; 0: by epochs
-    std::size_t batch_size = 32;  ///< samples a micro-batch
-    std::size_t accumulation = 1; ///< micro-batches an optimizer step; the loss is the mean over all of them
+    double epochs = 3;                     ///< of each experience
+    std::size_t steps = 0;                 ///< optimizer steps of each experience; 0: by epochs
+    std::size_t batch_size = 32;           ///< samples a micro-batch
+    std::size_t accumulation = 1;          ///< micro-batches an optimizer step; the loss is the mean over all of them
     std::size_t micro_batch_tokens = 1024; ///< larger micro-batches are cut where the loss allows it; 0: none is
-    double max_gradient_norm = 1; ///< global norm to which gradients are clipped; 0: no clipping
-    std::uint64_t seed = 0;       ///< of order, dropout and everything else that is drawn
-    std::size_t threads = 0;      ///< 0: as many as the machine has; the result does not depend on it
+    double max_gradient_norm = 1;          ///< global norm to which gradients are clipped; 0: no clipping
+    std::uint64_t seed = 0;                ///< of order, dropout and everything else that is drawn
+    std::size_t threads = 0;               ///< 0: as many as the machine has; the result does not depend on it
     std::size_t evaluation_batch_size = 64;
     std::size_t patience = 0;        ///< epochs without a better validation metric before stopping; 0: never stop early
     bool restore_best = true;        ///< end each experience with the values of the best epoch by validation

@@ -30,8 +30,8 @@ inline void check_setup(const Stream& stream, const TrainingOptions& options, st
 inline std::string describe_run(const Stream& stream, const TrainingOptions& options) {
     std::ostringstream text;
     text << "seed " << options.seed << "\nbatch_size " << options.batch_size << "\naccumulation "
-         << options.accumulation << "\nmicro_batch_tokens " << options.micro_batch_tokens << "\nmax_gradient_norm " << options.max_gradient_norm << "\nreset_optimizer "
-         << options.reset_optimizer << '\n';
+         << options.accumulation << "\nmicro_batch_tokens " << options.micro_batch_tokens << "\nmax_gradient_norm "
+         << options.max_gradient_norm << "\nreset_optimizer " << options.reset_optimizer << '\n';
     for (const Experience& experience : stream)
         for (const TaskData& data : experience.tasks)
             text << "in experience '" << experience.name << "' for task " << data.task << ' ' << data.train.size()
