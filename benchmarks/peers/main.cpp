@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
     of_transformer.add_option("--batch", transformer.batch_size, "sequences a step; 0: the model's usual one");
     of_transformer.add_option("--seq", transformer.length, "most tokens a sequence; 0: the model's usual one");
     of_transformer.add_option("--micro-batch-tokens", transformer.micro_batch_tokens, "0: the library's usual number");
+    of_transformer.add_flag("--checkpointing", transformer.checkpointing, "of every block; with --mode full");
     of_transformer.add_option("--dropout", transformer.dropout)->check(CLI::Range(0.0, 0.9));
     of_transformer.add_option("--steps", transformer.steps)->check(positive);
     of_transformer.add_option("--warmup", transformer.warm_steps, "steps that are not counted");

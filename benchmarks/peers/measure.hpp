@@ -36,6 +36,7 @@ struct TransformerRow {
     std::size_t batch_size = 0, length = 0, steps = 6, warm_steps = 2, threads = 2;
     std::size_t micro_batch_tokens = 0; ///< 0: as TrainingOptions has it
     double dropout = 0;
+    bool checkpointing = false; ///< activations of a block are computed again for backward
 };
 nlohmann::ordered_json measure_transformer(const TransformerRow& row);
 

@@ -19,8 +19,8 @@ using namespace didact;
 
 namespace {
 
-template <class Adapter = nn::NoAdapter>
-using Bert = Model<Transformer<arch::Bert, Cpu<float>, Adapter>, heads::SequenceClassification<>>;
+template <class Adapter = nn::NoAdapter, class Checkpointing = activation_checkpointing::None>
+using Bert = Model<Transformer<arch::Bert, Cpu<float>, Adapter, Checkpointing>, heads::SequenceClassification<>>;
 using Gpt2 = Model<Transformer<arch::Gpt2, Cpu<float>>, heads::CausalLanguageModel>;
 
 TransformerConfig config_of(const TransformerRow& row) {
@@ -93,13 +93,19 @@ nlohmann::ordered_json measure_transformer(const TransformerRow& asked) {
     TransformerRow row = asked;
     if (row.batch_size == 0) row.batch_size = row.model == "minilm" ? 32 : row.model == "bert-base" ? 16 : 4;
     if (row.length == 0) row.length = row.model == "gpt2" ? 256 : 128;
-    nlohmann::ordered_json json = {{"system", "didact"},     {"model", row.model},      {"mode", row.mode},
-                                   {"precision", "fp32"},    {"batch", row.batch_size}, {"seq", row.length},
-                                   {"lengths", row.lengths}, {"dropout", row.dropout},  {"threads", row.threads}};
+    nlohmann::ordered_json json = {{"system", "didact"},      {"model", row.model},
+                                   {"mode", row.mode},        {"precision", "fp32"},
+                                   {"batch", row.batch_size}, {"seq", row.length},
+                                   {"lengths", row.lengths},  {"dropout", row.dropout},
+                                   {"threads", row.threads},  {"checkpointing", row.checkpointing}};
     const std::size_t half = config_of(row).num_layers / 2;
     if (row.model == "gpt2") {
-        require(row.mode == "full", "--mode ", row.mode, ": gpt2 is measured with full only");
+        require(row.mode == "full" && !row.checkpointing, "gpt2 is measured with --mode full and without "
+                                                          "--checkpointing only");
         run<Gpt2>(row, json);
+    } else if (row.checkpointing) {
+        require(row.mode == "full", "--checkpointing: it is measured with --mode full only");
+        run<Bert<nn::NoAdapter, activation_checkpointing::EveryBlock>>(row, json);
     } else if (row.mode == "full") {
         run<Bert<>>(row, json);
     } else if (row.mode == "half") {

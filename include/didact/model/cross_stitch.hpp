@@ -22,6 +22,9 @@ class CrossStitch {
     static_assert(
         requires(Trunk & trunk) { trunk.blocks(); },
         "didact: a CrossStitch network is made of transformers, e.g. CrossStitch<Transformer<arch::Bert, Cpu<float>>>");
+    static_assert(!Trunk::CheckpointingType::every_block,
+                  "didact: a CrossStitch network keeps the activations of its blocks itself; make it of transformers "
+                  "with activation_checkpointing::None");
 
   public:
     using Architecture = typename Trunk::Architecture;

@@ -6,6 +6,7 @@
 #include "didact/data/batch.hpp"
 #include "didact/model/arch/arch.hpp"
 #include "didact/model/first_trainable_stage.hpp"
+#include "didact/nn/activation_checkpointing.hpp"
 
 namespace didact {
 
@@ -14,8 +15,9 @@ template <Backend B>
 class PrefixCache;
 
 /// The trunk of a transformer: embeddings and blocks, without a head. `Arch` fixes the structure, `config` the sizes,
-/// `Adapter` what may be added to every linear layer. Parameters carry their Hugging Face names.
-template <class A, class B, class Adapter = nn::NoAdapter>
+/// `Adapter` what may be added to every linear layer, `Checkpointing` what is kept for backward. Parameters carry their
+/// Hugging Face names.
+template <class A, class B, class Adapter = nn::NoAdapter, class Checkpointing = activation_checkpointing::None>
 class Transformer {
     static_assert(arch::Arch<A>, "didact: the first template argument of Transformer is a family of transformers, e.g. "
                                  "arch::Bert; what it must have stands in model/arch/arch.hpp");
@@ -25,6 +27,7 @@ class Transformer {
     using Architecture = A;
     using BackendType = B;
     using AdapterType = Adapter;
+    using CheckpointingType = Checkpointing;
     using S = Scalar<B>;
     using Block = nn::Block<B, A::norm_place, Adapter, A::projections>;
 
@@ -161,7 +164,7 @@ class Transformer {
             context.training = training && (frozen_dropout || i + 1 >= first);
             const Arena::Mark mark = context.arena.mark();
             blocks_[i].forward(context, batch.cu_seqlens, x, saved.hidden[i + 1], saved.blocks[i]);
-            if (i + 1 < saved.first_kept) context.arena.release(mark);
+            if (Checkpointing::every_block || i + 1 < saved.first_kept) context.arena.release(mark);
         }
         context.training = training;
         return finish(context, saved);
@@ -206,6 +209,12 @@ class Transformer {
         finish_backward(context, dhidden, saved);
         View<S> upper = dhidden, lower = context.scratch(dhidden.rows, dhidden.cols);
         for (std::size_t i = blocks_.size(); i-- > 0 && i + 1 >= first;) {
+            const ArenaScope of_block(context.arena);
+            if constexpr (Checkpointing::every_block) {
+                context.dropout_site = std::uint32_t((i + 1) * 8);
+                blocks_[i].forward(context, batch.cu_seqlens, saved.hidden[i], context.scratch(upper.rows, upper.cols),
+                                   saved.blocks[i]);
+            }
             blocks_[i].backward(context, upper, i + 1 > first ? lower : View<S>(), saved.blocks[i]);
             std::swap(upper, lower);
         }
