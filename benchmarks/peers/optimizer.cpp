@@ -47,7 +47,7 @@ nlohmann::ordered_json measure_optimizer(const OptimizerRow& row) {
         const std::span<float> g = store.gradients();
         for (std::size_t k = 0; k < g.size(); ++k) g[k] = 1e-3f * float(int(k % 7) - 3);
         const auto first = now();
-        const double norm = std::sqrt(dot(context, std::span<const float>(g), std::span<const float>(g)));
+        const double norm = std::sqrt(squared_norm(context, std::span<const float>(g)));
         const auto second = now();
         adamw.step_begins();
         update_parameters<Trained>(context, 1e-5, std::min(1.0, 1 / norm), adamw, freeze, forgetting);

@@ -77,7 +77,7 @@ struct ByHand {
     void update(double rate, const WithPenalty& with_penalty) {
         auto own = context();
         const std::span<const float> all = store.gradients();
-        const double norm = std::sqrt(didact::dot(own, all, all));
+        const double norm = std::sqrt(didact::squared_norm(own, all));
         const float clip = norm > 1 ? float(1 / (norm + 1e-6)) : 1.0f;
         ++adam_steps;
         const float step_size = float(rate / (1 - std::pow(adam.beta1, double(adam_steps))));

@@ -187,7 +187,7 @@ class Trainer {
             policies_.forgetting.project(*engine_, moment_);
         Context<B> context = engine_->context();
         const std::span<const S> g = std::as_const(model_.parameters()).gradients();
-        const double norm = std::sqrt(dot(context, g, g));
+        const double norm = std::sqrt(squared_norm(context, g));
         check_finite(loss, norm);
         const double clip = options_.max_gradient_norm > 0 && norm > options_.max_gradient_norm
                                 ? options_.max_gradient_norm / (norm + 1e-6)

@@ -12,27 +12,39 @@ namespace didact {
 namespace cpu {
 
 /// Writes 1 (kept) or 0 for `count` elements of the stream (key, row): an element is kept when its 16 random bits are
-/// not below p · 2¹⁶. One Philox block decides eight elements, which lie 16 apart so that 16 blocks run side by side.
+/// not below p · 2¹⁶. One Philox block decides eight elements. They lie apart, so that 16 blocks run side by side; the
+/// last elements are shared out among as few blocks as they need.
 inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::uint8_t* mask, std::size_t count) {
     constexpr std::size_t lanes = 16;
-    using Words = std::array<std::uint32_t, lanes>;
     const std::uint32_t threshold = std::uint32_t(p * 65536.0);
+    const std::array<std::uint32_t, 2> key_words = {std::uint32_t(key), std::uint32_t(key >> 32)};
     for (std::size_t begin = 0; begin < count; begin += 8 * lanes) {
-        std::array<Words, 4> x;
+        const std::size_t here = std::min(8 * lanes, count - begin), blocks = (here + 7) / 8;
+        if (blocks <= 4) {
+            for (std::size_t l = 0; l < blocks; ++l) {
+                const auto words =
+                    philox({std::uint32_t(begin / 8 + l), std::uint32_t(row), std::uint32_t(row >> 32), 0}, key_words);
+                for (std::size_t part = 0; part < 8 && part * blocks + l < here; ++part)
+                    mask[begin + part * blocks + l] = ((words[part / 2] >> (16 * (part % 2))) & 0xFFFFu) >= threshold;
+            }
+            continue;
+        }
+        std::array<std::array<std::uint32_t, lanes>, 4> x;
         for (std::size_t l = 0; l < lanes; ++l) {
             x[0][l] = std::uint32_t(begin / 8 + l);
             x[1][l] = std::uint32_t(row);
             x[2][l] = std::uint32_t(row >> 32);
             x[3][l] = 0;
         }
-        philox_lanes(x, {std::uint32_t(key), std::uint32_t(key >> 32)});
+        philox_lanes(x, key_words);
         std::array<std::uint8_t, 8 * lanes> kept;
         for (std::size_t word = 0; word < 4; ++word)
             for (std::size_t l = 0; l < lanes; ++l) {
-                kept[(2 * word) * lanes + l] = (x[word][l] & 0xFFFFu) >= threshold;
+                kept[2 * word * lanes + l] = (x[word][l] & 0xFFFFu) >= threshold;
                 kept[(2 * word + 1) * lanes + l] = (x[word][l] >> 16) >= threshold;
             }
-        std::copy_n(kept.begin(), std::min(8 * lanes, count - begin), mask + begin);
+        for (std::size_t part = 0, done = 0; done < here; ++part, done += blocks)
+            std::copy_n(kept.data() + part * lanes, std::min(blocks, here - done), mask + begin + done);
     }
 }
 

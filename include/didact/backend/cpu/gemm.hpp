@@ -81,7 +81,8 @@ void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_
         (transpose_b == Transpose::no ? b.cols : b.rows) != c.cols)
         fail("matrix product of (", a.rows, ", ", a.cols, ")", transpose_a == Transpose::yes ? "ᵀ" : "", " and (",
              b.rows, ", ", b.cols, ")", transpose_b == Transpose::yes ? "ᵀ" : "", " into (", c.rows, ", ", c.cols, ")");
-    const bool by_rows = c.rows >= 64 || c.rows >= c.cols;
+    // The longer side is cut: each tile packs all of the other operand.
+    const bool by_rows = c.rows >= c.cols;
     const std::size_t extent = by_rows ? c.rows : c.cols;
     const bool small = c.rows * c.cols * k < std::size_t(64) * 64 * 64;
     // Columns are cut where the provider's panels of them end, or a column's sum would depend on the cut.

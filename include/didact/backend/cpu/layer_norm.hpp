@@ -41,14 +41,21 @@ void layer_norm_backward(Context<Cpu<T>>& context, View<const std::type_identity
         context.pool.for_each_tile(tile_count(n, width), [&](std::size_t tile) {
             const TileRange range = tile_range(tile, width, n);
             std::array<T, width> weight_sums{}, bias_sums{};
-            for (std::size_t i = 0; i < x.rows; ++i) {
-                const T *in = x.row(i) + range.begin, *up = dy.row(i) + range.begin;
-                const T m = mean[i], r = rstd[i];
-                for (std::size_t j = 0; j < range.size(); ++j) {
-                    weight_sums[j] += up[j] * (in[j] - m) * r;
-                    bias_sums[j] += up[j];
+            const auto add_rows = [&](auto size) {
+                for (std::size_t i = 0; i < x.rows; ++i) {
+                    const T *in = x.row(i) + range.begin, *up = dy.row(i) + range.begin;
+                    const T m = mean[i], r = rstd[i];
+                    for (std::size_t j = 0; j < size; ++j) {
+                        weight_sums[j] += up[j] * (in[j] - m) * r;
+                        bias_sums[j] += up[j];
+                    }
                 }
-            }
+            };
+            // A width that the compiler knows keeps the sums in registers.
+            if (range.size() == width)
+                add_rows(std::integral_constant<std::size_t, width>());
+            else
+                add_rows(range.size());
             for (std::size_t j = 0; j < range.size(); ++j) {
                 if (!dweight.empty()) dweight.data[range.begin + j] += weight_sums[j];
                 if (!dbias.empty()) dbias.data[range.begin + j] += bias_sums[j];
