@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -66,25 +67,25 @@ void attention_forward(Context<Cpu<T>>& context, const AttentionShape& shape, Vi
                 return x.middle_rows(block.first + begin, count).middle_cols(column, size);
             };
             View<T> p(scratch, block.queries, block.keys);
-            std::fill_n(p.data, p.size(), T(0));
             cpu::gemm_tile<T>(Transpose::no, rows_of(q, block.begin, block.queries), Transpose::yes,
-                              rows_of(k, 0, block.keys), p, T(shape.scale));
+                              rows_of(k, 0, block.keys), p, T(shape.scale), false);
+            std::array<T, cpu::attention_rows> inverse_sums;
             for (std::size_t i = 0; i < block.queries; ++i) {
                 T* row = p.row(i);
                 const std::size_t keys = shape.causal ? block.begin + i + 1 : block.keys;
                 const T top = cpu::lane_max<T>(keys, row[0], [&](std::size_t j) { return row[j]; });
                 for (std::size_t j = 0; j < keys; ++j) row[j] = cpu::exponential(row[j] - top);
                 const T sum = cpu::lane_sum<T>(keys, [&](std::size_t j) { return row[j]; });
-                const T inverse = T(1) / sum;
-                for (std::size_t j = 0; j < keys; ++j) row[j] *= inverse;
+                inverse_sums[i] = T(1) / sum;
                 for (std::size_t j = keys; j < block.keys; ++j) row[j] = 0;
                 log_sums[(block.first + block.begin + i) * shape.num_heads + item % shape.num_heads] =
                     top + std::log(sum);
                 if (shape.dropout > 0) cpu::drop_probabilities(shape, block, i, row, mask);
             }
             View<T> o = out.middle_rows(block.first + block.begin, block.queries).middle_cols(column, size);
-            cpu::fill_rows<T>(o, {});
-            cpu::gemm_tile<T>(Transpose::no, p, Transpose::no, rows_of(v, 0, block.keys), o);
+            cpu::gemm_tile<T>(Transpose::no, p, Transpose::no, rows_of(v, 0, block.keys), o, T(1), false);
+            for (std::size_t i = 0; i < block.queries; ++i)
+                for (std::size_t j = 0; j < size; ++j) o(i, j) *= inverse_sums[i];
         });
     });
 }
@@ -115,10 +116,8 @@ void attention_backward(Context<Cpu<T>>& context, const AttentionShape& shape, V
             const View<const T> o = rows_of(out, block.begin, block.queries);
             View<T> p(scratch, block.queries, block.keys);
             View<T> dp(scratch + area, block.queries, block.keys);
-            std::fill_n(p.data, p.size(), T(0));
-            std::fill_n(dp.data, dp.size(), T(0));
-            cpu::gemm_tile<T>(Transpose::no, queries, Transpose::yes, keys, p, T(shape.scale));
-            cpu::gemm_tile<T>(Transpose::no, up, Transpose::yes, rows_of(v, 0, block.keys), dp);
+            cpu::gemm_tile<T>(Transpose::no, queries, Transpose::yes, keys, p, T(shape.scale), false);
+            cpu::gemm_tile<T>(Transpose::no, up, Transpose::yes, rows_of(v, 0, block.keys), dp, T(1), false);
             for (std::size_t i = 0; i < block.queries; ++i) {
                 T *row = p.row(i), *drow = dp.row(i);
                 const std::size_t seen = shape.causal ? block.begin + i + 1 : block.keys;

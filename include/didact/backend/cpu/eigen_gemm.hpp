@@ -30,8 +30,10 @@ struct EigenGemm {
     static constexpr std::size_t row_panel = Eigen::internal::gebp_traits<T, T>::nr;
     static constexpr std::size_t column_panel = Eigen::internal::gebp_traits<T, T>::mr;
 
-    static void add_product(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
-                            T factor) {
+    static void product(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
+                        T factor, bool accumulate) {
+        if (!accumulate)
+            for (std::size_t i = 0; i < c.rows; ++i) std::fill_n(c.row(i), c.cols, T(0));
         using Eigen::ColMajor;
         using Eigen::Index;
         using Eigen::RowMajor;

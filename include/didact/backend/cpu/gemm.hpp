@@ -13,9 +13,9 @@ namespace didact {
 namespace cpu {
 
 #if DIDACT_WITH_ONEDNN
-/// Who multiplies matrices of T. A provider adds factor · op(A) op(B) to C on the calling thread, all row-major, and
-/// its bits depend on nothing but the operands; where op(A) is A itself and `row_panel` rows or more come at once, not
-/// even on the other rows. Columns are cut at multiples of `column_panel`.
+/// Who multiplies matrices of T. A provider sets C to factor · op(A) op(B), or adds that to it, on the calling thread,
+/// all row-major, and its bits depend on nothing but the operands; where op(A) is A itself and `row_panel` rows or more
+/// come at once, not even on the other rows. Columns are cut at multiples of `column_panel`.
 template <class T>
 using GemmProvider = std::conditional_t<std::is_same_v<T, float>, OneDnnGemm, EigenGemm<T>>;
 #else
@@ -23,12 +23,16 @@ template <class T>
 using GemmProvider = EigenGemm<T>;
 #endif
 
-/// C += factor · op(A) op(B) on the calling thread. C: (m, n), op(A): (m, k), op(B): (k, n), all row-major.
+/// C = factor · op(A) op(B), or C += that, on the calling thread. C: (m, n), op(A): (m, k), op(B): (k, n), all
+/// row-major.
 template <class T>
 void gemm_tile(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
-               T factor = T(1)) {
-    if (c.rows == 0 || c.cols == 0 || (transpose_a == Transpose::no ? a.cols : a.rows) == 0) return;
-    GemmProvider<T>::add_product(transpose_a, a, transpose_b, b, c, factor);
+               T factor = T(1), bool accumulate = true) {
+    if (c.rows == 0 || c.cols == 0) return;
+    if ((transpose_a == Transpose::no ? a.cols : a.rows) > 0)
+        GemmProvider<T>::product(transpose_a, a, transpose_b, b, c, factor, accumulate);
+    else if (!accumulate)
+        for (std::size_t i = 0; i < c.rows; ++i) std::fill_n(c.row(i), c.cols, T(0));
 }
 
 /// Sets every row of `c` to `bias` (1, n), or to zero.

@@ -25,8 +25,8 @@ struct OneDnnGemm {
     /// Longer sums are cut here, as oneDNN cuts them by the size of the whole product.
     static constexpr std::size_t depth_block = 384;
 
-    static void add_product(Transpose transpose_a, View<const float> a, Transpose transpose_b, View<const float> b,
-                            View<float> c, float factor) {
+    static void product(Transpose transpose_a, View<const float> a, Transpose transpose_b, View<const float> b,
+                        View<float> c, float factor, bool accumulate) {
         const OnOneThread guard;
         const bool over_rows_of_a = transpose_a == Transpose::no;
         const std::size_t depth = over_rows_of_a ? a.cols : a.rows;
@@ -38,7 +38,7 @@ struct OneDnnGemm {
             const dnnl_status_t status =
                 dnnl_sgemm(over_rows_of_a ? 'N' : 'T', transpose_b == Transpose::no ? 'N' : 'T', dnnl_dim_t(c.rows),
                            dnnl_dim_t(c.cols), dnnl_dim_t(count), factor, left, dnnl_dim_t(a.stride), right,
-                           dnnl_dim_t(b.stride), 1.0f, c.data, dnnl_dim_t(c.stride));
+                           dnnl_dim_t(b.stride), accumulate || begin > 0 ? 1.0f : 0.0f, c.data, dnnl_dim_t(c.stride));
             if (status != dnnl_success) fail("oneDNN: a matrix product ended with status ", int(status));
         }
     }

@@ -2,6 +2,7 @@
 #include "didact/policy/forgetting/reservoir.hpp"
 #include "didact/policy/policy.hpp"
 #include "didact/train/engine.hpp"
+#include "didact/train/options.hpp"
 
 namespace didact::forgetting {
 
@@ -41,12 +42,14 @@ class AveragedGem::State {
         auto& store = engine.parameters();
         reference_.assign(store.gradients().size(), S(0));
         store.redirect_gradients(reference_);
-        for (const StepGroup& group : memory_.groups())
-            for (std::size_t i = 0; i < group.used; ++i) {
-                const Batch& batch = group.micro_batches[i];
-                const double units = engine.model().units(batch);
-                if (units > 0) engine.add_gradient(batch, group.weight / units, false, 0);
-            }
+        for (StepGroup& group : memory_.groups()) {
+            if (!engine.model().couples_samples(group.task)) group.cut(TrainingOptions().micro_batch_tokens);
+            double units = 0;
+            for (std::size_t i = 0; i < group.used; ++i) units += engine.model().units(group.micro_batches[i]);
+            if (units <= 0) continue;
+            for (std::size_t i = 0; i < group.used; ++i)
+                engine.add_gradient(group.micro_batches[i], group.weight / units, false, 0);
+        }
         store.redirect_gradients({});
 
         auto context = engine.context();
