@@ -64,24 +64,22 @@ double dot(Context<Cpu<T>>& context, std::span<const T> a, std::span<const T> b)
 /// the same bits for any number of threads, to about one part in 10⁷ of floats.
 template <class T>
 double squared_norm(Context<Cpu<T>>& context, std::span<const T> a) {
-    constexpr std::size_t width = 16384, lanes = 8;
+    constexpr std::size_t width = 16384, lanes = 8, chains = 2;
     typedef T Elements __attribute__((vector_size(lanes * sizeof(T))));
     typedef double Doubles __attribute__((vector_size(lanes * sizeof(double))));
     const ArenaScope scope(context.arena);
     const std::span<double> partial = context.arena.template array<double>(tile_count(a.size(), width));
     context.pool.for_each_tile(partial.size(), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, a.size());
-        const auto four = [&](std::size_t i) {
-            Elements x[4];
-            std::memcpy(x, a.data() + i, sizeof x);
-            return __builtin_convertvector((x[0] * x[0] + x[1] * x[1]) + (x[2] * x[2] + x[3] * x[3]), Doubles);
-        };
-        Doubles sums[2] = {};
+        Doubles sums[chains] = {};
         std::size_t i = range.begin;
-        for (; i + 8 * lanes <= range.end; i += 8 * lanes) {
-            sums[0] += four(i);
-            sums[1] += four(i + 4 * lanes);
-        }
+        for (; i + chains * 4 * lanes <= range.end; i += chains * 4 * lanes)
+            for (std::size_t chain = 0; chain < chains; ++chain) {
+                Elements x[4];
+                std::memcpy(x, a.data() + i + chain * 4 * lanes, sizeof x);
+                sums[chain] +=
+                    __builtin_convertvector((x[0] * x[0] + x[1] * x[1]) + (x[2] * x[2] + x[3] * x[3]), Doubles);
+            }
         double sum = 0;
         for (; i < range.end; ++i) sum += double(a[i]) * double(a[i]);
         const Doubles all = sums[0] + sums[1];
