@@ -20,7 +20,8 @@ that is installed. Compared are:
     reopened     logits of the trained model, which didact saved and Transformers opened, against didact's own
     mean         loss and gradients under dropout, averaged over many masks, which each side draws its own: the largest
                  over parameters of |difference of the means| in standard errors of that difference
-    spread       the same masks: largest |ln of the ratio of the variances|
+    spread       the same masks: largest |ln of the ratio of the variances|, in the standard errors that it has where what
+                 is drawn is normal
 
 |.| of a tensor is its Euclidean norm. A parameter's gradient whose norm is below 1e-3 of the whole gradient's is measured
 against that floor: those of attention's key biases vanish in exact arithmetic and are rounding only. For the same reason
@@ -49,9 +50,9 @@ from torch.nn import functional
 # Largest differences that pass. In double precision both sides should agree to far more digits than in single.
 TOLERANCES = {
     "float64": {"hidden": 1e-9, "logits": 1e-9, "loss": 1e-9, "gradients": 1e-8, "curve": 1e-8, "norms": 1e-8,
-                "weights": 1e-6, "reopened": 1e-5, "mean": 3.5, "spread": 0.25},
+                "weights": 1e-6, "reopened": 1e-5, "mean": 3.5, "spread": 4.0},
     "float32": {"hidden": 1e-5, "logits": 1e-4, "loss": 1e-4, "gradients": 1e-4, "curve": 1e-4, "norms": 1e-3,
-                "weights": 5e-2, "reopened": 1e-5, "mean": 3.5, "spread": 0.25},
+                "weights": 5e-2, "reopened": 1e-5, "mean": 3.5, "spread": 4.0},
 }
 COLUMNS = list(TOLERANCES["float64"])
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
@@ -558,7 +559,7 @@ def compare_dropout(case, model, ours, report):
     floor = 1e-6 * max(variances.values())
     pairs = {name: p for name, p in pairs.items() if p[2] > floor or name == "loss"}
     return {"mean": max(d / math.sqrt((a + b) / case.masks) for d, a, b in pairs.values()),
-            "spread": max(abs(math.log(a / b)) for _, a, b in pairs.values())}
+            "spread": max(abs(math.log(a / b)) for _, a, b in pairs.values()) / math.sqrt(4 / (case.masks - 1))}
 
 
 def run_program(program, folders):
