@@ -9,37 +9,18 @@
 
 #include <string>
 
+#include "bench.hpp"
 #include "didact/backend/cpu.hpp"
-#include "didact/core/parameter_store.hpp"
 #include "didact/train/update.hpp"
 
 namespace {
 
 using namespace didact;
+using benchmarks::Bench;
+using benchmarks::Trained;
 using B = Cpu<float>;
 
 constexpr std::size_t tokens = 512, hidden = 768, inner = 3072, num_heads = 12, vocabulary = 30522;
-
-/// Threads, memory and random matrices for one benchmark.
-struct Bench {
-    ParameterStore<B> store;
-    ThreadPool pool{1};
-    Arena arena;
-    Random random{17};
-    Context<B> context{store, pool, arena, true, 1, 0};
-
-    View<float> matrix(std::size_t rows, std::size_t cols) {
-        const View<float> result = arena.matrix<float>(rows, cols);
-        for (std::size_t i = 0; i < result.size(); ++i) result.data[i] = float(2 * random.uniform() - 1);
-        return result;
-    }
-    std::span<float> numbers(std::size_t count) { return {matrix(1, count).data, count}; }
-    std::span<std::int32_t> below(std::size_t count, std::size_t bound) {
-        const std::span<std::int32_t> result = arena.array<std::int32_t>(count);
-        for (std::int32_t& x : result) x = std::int32_t(random.below(bound));
-        return result;
-    }
-};
 
 /// Runs `body` until the time is over; each run does `flops` operations on `bytes` bytes (0: not counted).
 template <class Body>
@@ -230,12 +211,6 @@ void norm(benchmark::State& state) {
     benchmark::DoNotOptimize(sum);
 }
 BENCHMARK(norm)->Name("Dot")->Arg(1 << 16)->Arg(1 << 24)->Unit(benchmark::kMicrosecond);
-
-/// All that the update asks of a model.
-struct Trained {
-    using B = Cpu<float>;
-    using S = float;
-};
 
 /// The update of one large matrix.
 template <class Optimizer>

@@ -16,8 +16,8 @@
 #include <functional>
 #include <iostream>
 
+#include "bench.hpp"
 #include "didact/backend/cpu.hpp"
-#include "didact/core/parameter_store.hpp"
 #include "didact/io/folder.hpp"
 #include "didact/report/html.hpp"
 #include "didact/train/update.hpp"
@@ -25,6 +25,8 @@
 namespace {
 
 using namespace didact;
+using benchmarks::Bench;
+using benchmarks::Trained;
 using B = Cpu<float>;
 constexpr std::size_t tokens = 1024, hidden = 384, inner = 1536, num_heads = 12, length = 128;
 
@@ -80,28 +82,6 @@ struct Kernel {
     double work;                         ///< operations, or bytes that must at least be read and written once
     std::function<void()> call, alone{}; ///< the second: the provider's product of that shape, in one call
     bool arithmetic = false;             ///< without a provider: measured against the peak, for information only
-};
-
-/// Random matrices, and a context of one thread.
-struct Bench {
-    ParameterStore<B> store;
-    ThreadPool pool{1};
-    Arena arena;
-    Random random{17};
-    Context<B> context{store, pool, arena, true, 1, 0};
-
-    View<float> matrix(std::size_t rows, std::size_t cols) {
-        const View<float> result = arena.matrix<float>(rows, cols);
-        for (std::size_t i = 0; i < result.size(); ++i) result.data[i] = float(2 * random.uniform() - 1);
-        return result;
-    }
-    std::span<float> numbers(std::size_t count) { return {matrix(1, count).data, count}; }
-};
-
-/// All that the update asks of a model.
-struct Trained {
-    using B = Cpu<float>;
-    using S = float;
 };
 
 void add_products(Bench& bench, std::vector<Kernel>& kernels) {

@@ -1,23 +1,13 @@
 #include <chrono>
 
-#include "didact/backend/cpu.hpp"
-#include "didact/core/parameter_store.hpp"
+#include "../bench.hpp"
 #include "didact/train/update.hpp"
 #include "measure.hpp"
 
 namespace peers {
 
 using namespace didact;
-
-namespace {
-
-/// All that the update asks of a model.
-struct Trained {
-    using B = Cpu<float>;
-    using S = float;
-};
-
-}
+using benchmarks::Trained;
 
 /// The gradients' norm, and the pass that clips them, updates the parameters and leaves the gradients at zero.
 nlohmann::ordered_json measure_optimizer(const OptimizerRow& row) {

@@ -23,18 +23,6 @@ template <class T>
 using GemmProvider = EigenGemm<T>;
 #endif
 
-/// C = factor · op(A) op(B), or C += that, on the calling thread. C: (m, n), op(A): (m, k), op(B): (k, n), all
-/// row-major.
-template <class T>
-void gemm_tile(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
-               T factor = T(1), bool accumulate = true) {
-    if (c.rows == 0 || c.cols == 0) return;
-    if ((transpose_a == Transpose::no ? a.cols : a.rows) > 0)
-        GemmProvider<T>::product(transpose_a, a, transpose_b, b, c, factor, accumulate);
-    else if (!accumulate)
-        for (std::size_t i = 0; i < c.rows; ++i) std::fill_n(c.row(i), c.cols, T(0));
-}
-
 /// Sets every row of `c` to `bias` (1, n), or to zero.
 template <class T>
 void fill_rows(View<T> c, View<const T> bias) {
@@ -44,6 +32,18 @@ void fill_rows(View<T> c, View<const T> bias) {
         else
             std::copy_n(bias.data, c.cols, c.row(i));
     }
+}
+
+/// C = factor · op(A) op(B), or C += that, on the calling thread. C: (m, n), op(A): (m, k), op(B): (k, n), all
+/// row-major.
+template <class T>
+void gemm_tile(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
+               T factor = T(1), bool accumulate = true) {
+    if (c.rows == 0 || c.cols == 0) return;
+    if ((transpose_a == Transpose::no ? a.cols : a.rows) > 0)
+        GemmProvider<T>::product(transpose_a, a, transpose_b, b, c, factor, accumulate);
+    else if (!accumulate)
+        fill_rows<T>(c, {});
 }
 
 /// C += A op(B) in full panels of rows only, the last of them filled up with zeros: a row of C is a function of its row

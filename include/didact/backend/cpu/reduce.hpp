@@ -14,32 +14,39 @@ void add_column_sums(Context<Cpu<T>>& context, View<const std::type_identity_t<T
     context.pool.for_each_tile(tile_count(dy.cols, width), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, dy.cols);
         std::array<T, width> sums{};
-        const auto add_rows = [&](auto size) {
-            for (std::size_t i = 0; i < dy.rows; ++i) {
-                const T* row = dy.row(i) + range.begin;
-                for (std::size_t j = 0; j < size; ++j) sums[j] += row[j];
-            }
-        };
-        // A width that the compiler knows keeps the sums in registers.
-        if (range.size() == width)
-            add_rows(std::integral_constant<std::size_t, width>());
-        else
-            add_rows(range.size());
+        for (std::size_t i = 0; i < dy.rows; ++i) {
+            const T* row = dy.row(i) + range.begin;
+            for (std::size_t j = 0; j < range.size(); ++j) sums[j] += row[j];
+        }
         for (std::size_t j = 0; j < range.size(); ++j) db.data[range.begin + j] += sums[j];
     });
 }
 
-/// Σ aᵢ bᵢ in double, in tiles of fixed width whose sums are added in order: the same bits for any number of threads.
+namespace cpu {
+
+/// Σ sum_of(range) over ranges of fixed width, added in order: the same bits for any number of threads.
+template <class T, class SumOf>
+double ordered_sum(Context<Cpu<T>>& context, std::size_t size, const SumOf& sum_of) {
+    constexpr std::size_t width = 16384;
+    const ArenaScope scope(context.arena);
+    const std::span<double> partial = context.arena.template array<double>(tile_count(size, width));
+    context.pool.for_each_tile(partial.size(),
+                               [&](std::size_t tile) { partial[tile] = sum_of(tile_range(tile, width, size)); });
+    double total = 0;
+    for (const double p : partial) total += p;
+    return total;
+}
+
+}
+
+/// Σ aᵢ bᵢ in double.
 template <class T>
 double dot(Context<Cpu<T>>& context, std::span<const T> a, std::span<const T> b) {
-    constexpr std::size_t width = 16384, lanes = 8, chains = 4;
+    constexpr std::size_t lanes = 8, chains = 4;
     // Vectors by name: a loop over arrays of doubles stays scalar.
     typedef T Elements __attribute__((vector_size(lanes * sizeof(T))));
     typedef double Doubles __attribute__((vector_size(lanes * sizeof(double))));
-    const ArenaScope scope(context.arena);
-    const std::span<double> partial = context.arena.template array<double>(tile_count(a.size(), width));
-    context.pool.for_each_tile(partial.size(), [&](std::size_t tile) {
-        const TileRange range = tile_range(tile, width, a.size());
+    return cpu::ordered_sum(context, a.size(), [&](TileRange range) {
         Doubles sums[chains] = {};
         std::size_t i = range.begin;
         for (; i + chains * lanes <= range.end; i += chains * lanes)
@@ -53,24 +60,17 @@ double dot(Context<Cpu<T>>& context, std::span<const T> a, std::span<const T> b)
         for (; i < range.end; ++i) sum += double(a[i]) * double(b[i]);
         const Doubles all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
         for (std::size_t lane = 0; lane < lanes; ++lane) sum += all[lane];
-        partial[tile] = sum;
+        return sum;
     });
-    double total = 0;
-    for (const double p : partial) total += p;
-    return total;
 }
 
-/// Σ aᵢ², four terms at a time in T and their sums in double, in tiles of fixed width whose sums are added in order:
-/// the same bits for any number of threads, to about one part in 10⁷ of floats.
+/// Σ aᵢ², four terms at a time in T and their sums in double: to about one part in 10⁷ of floats.
 template <class T>
 double squared_norm(Context<Cpu<T>>& context, std::span<const T> a) {
-    constexpr std::size_t width = 16384, lanes = 8, chains = 2;
+    constexpr std::size_t lanes = 8, chains = 2;
     typedef T Elements __attribute__((vector_size(lanes * sizeof(T))));
     typedef double Doubles __attribute__((vector_size(lanes * sizeof(double))));
-    const ArenaScope scope(context.arena);
-    const std::span<double> partial = context.arena.template array<double>(tile_count(a.size(), width));
-    context.pool.for_each_tile(partial.size(), [&](std::size_t tile) {
-        const TileRange range = tile_range(tile, width, a.size());
+    return cpu::ordered_sum(context, a.size(), [&](TileRange range) {
         Doubles sums[chains] = {};
         std::size_t i = range.begin;
         for (; i + chains * 4 * lanes <= range.end; i += chains * 4 * lanes)
@@ -84,11 +84,8 @@ double squared_norm(Context<Cpu<T>>& context, std::span<const T> a) {
         for (; i < range.end; ++i) sum += double(a[i]) * double(a[i]);
         const Doubles all = sums[0] + sums[1];
         for (std::size_t lane = 0; lane < lanes; ++lane) sum += all[lane];
-        partial[tile] = sum;
+        return sum;
     });
-    double total = 0;
-    for (const double p : partial) total += p;
-    return total;
 }
 
 /// sums[i] += factor · values[i]², and values[i] = 0: how per-sample gradients become Fisher information.
