@@ -122,9 +122,10 @@ struct NoteOrder {
     struct State {
         std::vector<std::int64_t> windows = {}, ends = {}; ///< all steps' windows; where each step's end among them
         State(const NoteOrder&, const Model&) {}
-        void observe(const Batch& batch, std::span<const float>, const Moment&) {
+        void observe(const Batch& batch, std::span<const float>, const Moment& moment) {
             for (const SampleId& id : batch.samples) windows.push_back(id.index);
-            ends.push_back(std::int64_t(windows.size()));
+            ends.resize(moment.step_of_run + 1); // once for each part of a step's samples
+            ends.back() = std::int64_t(windows.size());
         }
         void serialize(Archive& archive) { archive("windows", windows), archive("ends", ends); }
     };
