@@ -9,7 +9,7 @@ namespace peers {
 using namespace didact;
 using benchmarks::Trained;
 
-/// The gradients' norm, and the pass that clips them, updates the parameters and leaves the gradients at zero.
+/// The gradients' norm, and the pass that clips them and updates the parameters.
 nlohmann::ordered_json measure_optimizer(const OptimizerRow& row) {
     using B = Cpu<float>;
     constexpr std::size_t hidden = 768, inner = 3072, vocabulary = 30522, layers = 12;

@@ -95,7 +95,8 @@ struct ByHand {
             for (std::size_t begin = 0; begin < segment.size; begin += block) {
                 const std::size_t count = std::min(block, segment.size - begin);
                 const std::size_t offset = segment.trainable_offset + begin;
-                float* const __restrict w = values + begin, * const __restrict g = gradients + begin;
+                float* const __restrict w = values + begin;
+                const float* const __restrict g = gradients + begin;
                 float* const __restrict first = m_begin + begin, * const __restrict second = v_begin + begin;
                 for (std::size_t i = 0; i < count; ++i) slopes[i] = with_penalty(offset + i, w[i], g[i] * clip);
                 for (std::size_t i = 0; i < count; ++i) {
@@ -105,9 +106,9 @@ struct ByHand {
                 didact::cpu::square_roots(count, second, roots);
                 for (std::size_t i = 0; i < count; ++i)
                     w[i] = w[i] * decay - step_size * first[i] / (roots[i] * inverse_root + epsilon);
-                std::fill_n(g, count, 0.0f);
             }
         }
+        store.clear_gradients();
     }
     void update(double rate) {
         update(rate, [](std::size_t, float, float g) { return g; });

@@ -122,22 +122,56 @@ TEST_SUITE("unit") {
         CHECK(difference(dx, dy) < tolerance<T>);
     }
 
-    TEST_CASE("the scalar functions have the accuracy that they state") {
-        double exponential = 0, hyperbolic = 0, error = 0;
-        for (double x = -80; x < 80; x += 0.0137) {
-            const float f = float(x);
-            exponential = std::max(exponential, std::abs(double(cpu::exponential(f)) / std::exp(double(f)) - 1));
+    TEST_CASE("functions of packets have the accuracy that they state, whatever the place of an element") {
+        std::vector<float> x, y;
+        for (double at = -80; at < 80; at += 0.0137) x.push_back(float(at));
+        y.resize(x.size());
+        const float sum = cpu::shifted_exponentials<float>(x.size(), x.data(), 0, y.data());
+        double worst = 0, all = 0;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            worst = std::max(worst, std::abs(double(y[i]) / std::exp(double(x[i])) - 1));
+            all += std::exp(double(x[i]));
         }
-        for (double x = -12; x < 12; x += 0.0013) {
-            const float f = float(x);
-            hyperbolic = std::max(hyperbolic, std::abs(double(cpu::hyperbolic_tangent(f)) - std::tanh(double(f))));
-            error = std::max(error, std::abs(double(cpu::error_function(f)) - std::erf(double(f))));
+        CHECK(worst < 3e-7); // two to three units in the last place of a float
+        CHECK(double(sum) == doctest::Approx(all).epsilon(1e-6));
+        CHECK(cpu::shifted_exponentials<float>(x.size(), x.data(), 0, nullptr) == sum);
+        for (const std::size_t count : {1u, 5u, 16u, 19u}) {
+            std::vector<float> few(count);
+            cpu::shifted_exponentials<float>(count, x.data() + 100, 0, few.data());
+            CHECK(std::equal(few.begin(), few.end(), y.begin() + 100));
+            CHECK(cpu::largest<float>(count, x.data()) == x[count - 1]);
         }
-        CHECK(exponential < 2.5e-7); // two units in the last place of a float
-        CHECK(hyperbolic < 5e-7);
-        CHECK(error < 1.5e-7 + 3e-7); // its formula's error and rounding
-        CHECK(cpu::exponential(-1000.f) < 1e-37f);
-        CHECK(std::isfinite(cpu::exponential(1000.f)));
+        float extremes[] = {-1000, 1000};
+        cpu::shifted_exponentials<float>(2, extremes, 0, extremes);
+        CHECK(extremes[0] < 1e-37f);
+        CHECK(extremes[1] > 1e38f);
+    }
+
+    TEST_CASE("activations of floats are within 4e-7 of those of doubles, their slopes within 1e-6, per unit of x") {
+        for (const Activation kind : {Activation::gelu, Activation::gelu_tanh, Activation::tanh}) {
+            constexpr std::size_t count = 20001;
+            Setting<float> s;
+            Setting<double> t;
+            const View<float> x = s.matrix(1, count), y = s.matrix(1, count), dy = s.matrix(1, count);
+            const View<double> exact_x = t.matrix(1, count), exact_y = t.matrix(1, count),
+                               exact_dy = t.matrix(1, count);
+            for (std::size_t i = 0; i < count; ++i) {
+                exact_x.data[i] = x.data[i] = float(-10 + 0.001 * double(i));
+                exact_dy.data[i] = dy.data[i] = 1;
+            }
+            activation_forward(s.context, kind, x, y);
+            activation_forward(t.context, kind, exact_x, exact_y);
+            activation_backward(s.context, kind, x, dy, dy);
+            activation_backward(t.context, kind, exact_x, exact_dy, exact_dy);
+            double value = 0, slope = 0;
+            for (std::size_t i = 0; i < count; ++i) {
+                const double unit = std::max(1.0, std::abs(exact_x.data[i]));
+                value = std::max(value, std::abs(double(y.data[i]) - exact_y.data[i]) / unit);
+                slope = std::max(slope, std::abs(double(dy.data[i]) - exact_dy.data[i]) / unit);
+            }
+            CHECK(value < 4e-7);
+            CHECK(slope < 1e-6);
+        }
     }
 
     TEST_CASE("square roots are those of the library, in any number") {
@@ -307,26 +341,26 @@ TEST_SUITE("unit") {
 
     TEST_CASE_TEMPLATE("column sums, inner products and sums of squares are what they say", T, float, double) {
         Setting<T> s;
-        const View<T> dy = s.matrix(9, 70), db = s.matrix(1, 70), before = s.copy_of(db);
-        add_column_sums(s.context, dy, db);
-        CHECK(difference(db, [&](auto, auto j) {
-                  double sum = double(before(0, j));
-                  for (std::size_t i = 0; i < 9; ++i) sum += double(dy(i, j));
-                  return sum;
-              }) < 3 * tolerance<T>);
+        for (const std::size_t rows : {1u, 9u, 300u, 5000u}) { // the last ones in several tiles
+            const View<T> dy = s.matrix(rows, 70), db = s.matrix(1, 70), before = s.copy_of(db);
+            add_column_sums(s.context, dy, db);
+            CHECK(difference(db, [&](auto, auto j) {
+                      double sum = double(before(0, j));
+                      for (std::size_t i = 0; i < rows; ++i) sum += double(dy(i, j));
+                      return sum;
+                  }) < std::sqrt(double(rows)) * 10 * tolerance<T>);
+        }
 
-        std::vector<T> a = s.list(40000), sums = s.list(40000);
-        const std::vector<T> b = s.list(40000), kept = sums, values = a;
+        std::vector<T> sums = s.list(40000);
+        const std::vector<T> a = s.list(40000), b = s.list(40000), kept = sums;
         CHECK(dot(s.context, std::span<const T>(a), std::span<const T>(b)) ==
               doctest::Approx(std::inner_product(a.begin(), a.end(), b.begin(), 0.0, std::plus<double>(),
                                                  [](double x, double y) { return x * y; }))
                   .epsilon(1e-9));
-        drain_squares(s.context, 0.25, std::span<T>(a), std::span<T>(sums));
-        for (std::size_t i = 0; i < a.size(); i += 1111) {
-            CHECK(a[i] == 0);
+        add_squares(s.context, 0.25, std::span<const T>(a), std::span<T>(sums));
+        for (std::size_t i = 0; i < a.size(); i += 1111)
             CHECK(double(sums[i]) ==
-                  doctest::Approx(double(kept[i]) + 0.25 * double(values[i]) * double(values[i])).epsilon(1e-5));
-        }
+                  doctest::Approx(double(kept[i]) + 0.25 * double(a[i]) * double(a[i])).epsilon(1e-5));
     }
 
     TEST_CASE_TEMPLATE("dropout keeps each element with probability 1 - p, scales it, and is a function of its key", T,
@@ -362,7 +396,12 @@ TEST_SUITE("unit") {
         for (const std::size_t threads : {1u, 2u, 3u, 4u}) {
             Setting<float> s(threads);
             const std::vector<float> a = s.list(100000);
-            sums.push_back(dot(s.context, std::span<const float>(a), std::span<const float>(a)));
+            double sum = dot(s.context, std::span<const float>(a), std::span<const float>(a));
+            sum += squared_norm(s.context, std::span<const float>(a));
+            const View<float> dy = s.matrix(5000, 70), db = s.matrix(1, 70);
+            add_column_sums(s.context, dy, db);
+            for (std::size_t j = 0; j < db.cols; ++j) sum += double(db(0, j)) / double(j + 1);
+            sums.push_back(sum);
         }
         for (const double sum : sums) CHECK(sum == sums[0]);
     }

@@ -133,6 +133,46 @@ TEST_SUITE("unit") {
         CHECK(store.layout().carry_over(before, AlignedVector<float>()) == AlignedVector<float>(32, 0.f));
     }
 
+    TEST_CASE("cleared gradients are zero to whoever reads them, and the next to be computed takes their place") {
+        Store store;
+        const ParameterId a = store.add_matrix("a", 2, 8, Initializer::ones());
+        const ParameterId b = store.add_matrix("b", 2, 8, Initializer::ones());
+        const ParameterId c = store.add_matrix("c", 2, 8, Initializer::ones());
+        const ParameterId frozen = store.add_matrix("frozen", 2, 8, Initializer::ones());
+        store.set_trainable(frozen, false);
+        store.plan();
+        CHECK(store.gradient_target(a).accumulate); // a plan leaves zeros
+        std::ranges::fill(store.gradients(), 5.f);
+        CHECK(store.gradient_target(a).accumulate);
+
+        store.clear_gradients();
+        const auto [first, accumulate] = store.gradient_target(a);
+        CHECK(!accumulate);
+        std::fill_n(first.data, first.size(), 1.f);
+        CHECK(store.gradient_target(a).accumulate);
+        store.gradient(b)(0, 0) += 2;
+        CHECK(store.gradient_target(frozen).view.empty());
+        const std::span<const float> all = std::as_const(store).gradients();
+        REQUIRE(all.size() == 48);
+        for (std::size_t i = 0; i < 16; ++i) {
+            CHECK(all[store[a].trainable_offset + i] == 1);
+            CHECK(all[store[b].trainable_offset + i] == (i == 0 ? 2 : 0));
+            CHECK(all[store[c].trainable_offset + i] == 0);
+        }
+        CHECK(store.gradient_target(c).accumulate); // it was made zero
+
+        store.clear_gradients();
+        AlignedVector<float> other(48, 3.f);
+        store.redirect_gradients(other);
+        CHECK(store.gradient_target(a).accumulate); // what gradients are redirected to is added to
+        CHECK(store.gradient(a)(0, 0) == 3);
+        store.redirect_gradients({});
+        CHECK(!store.gradient_target(a).accumulate);
+        store.set_trainable(c, false);
+        store.plan();
+        for (const float g : store.gradients()) CHECK(g == 0);
+    }
+
     TEST_CASE("gradients can go elsewhere for a while") {
         Store store;
         const ParameterId a = store.add_matrix("a", 2, 8, Initializer::ones());

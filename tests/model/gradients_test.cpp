@@ -60,6 +60,8 @@ void check_gradients(Model& model, const Batch& batch) {
         if (backward) model.backward(context, batch, saved, 1 / units);
         return sum / units;
     };
+    std::ranges::fill(store.gradients(), 1e6);
+    store.clear_gradients(); // what is left over takes no part
     loss(true);
     double largest = 0, worst = 0;
     std::string where;

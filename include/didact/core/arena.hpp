@@ -2,42 +2,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <span>
 #include <vector>
 
+#include "didact/core/aligned_memory.hpp"
 #include "didact/core/view.hpp"
 
 namespace didact {
-
-/// Alignment of everything that kernels touch: one cache line, one AVX-512 register.
-inline constexpr std::size_t memory_alignment = 64;
-
-struct AlignedDelete {
-    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t(memory_alignment)); }
-};
-using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
-
-inline AlignedBytes aligned_bytes(std::size_t count) {
-    return AlignedBytes(static_cast<std::byte*>(::operator new[](count, std::align_val_t(memory_alignment))));
-}
-
-/// An allocator for std::vector whose arrays start on a cache line.
-template <class T>
-struct AlignedAllocator {
-    using value_type = T;
-    AlignedAllocator() = default;
-    template <class U>
-    AlignedAllocator(const AlignedAllocator<U>&) {}
-    T* allocate(std::size_t count) {
-        return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t(memory_alignment)));
-    }
-    void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t(memory_alignment)); }
-    friend bool operator==(AlignedAllocator, AlignedAllocator) { return true; }
-};
-template <class T>
-using AlignedVector = std::vector<T, AlignedAllocator<T>>;
 
 /// Memory for one step: scratch and what backward needs. Allocation moves a pointer; `reset` gives all of it back. A
 /// step that needs more than any before it takes further blocks, and the next `reset` replaces them by one block of

@@ -10,76 +10,10 @@
 
 #include "didact/backend/backend.hpp"
 #include "didact/core/error.hpp"
+#include "didact/core/parameter.hpp"
 #include "didact/core/random.hpp"
 
 namespace didact {
-
-/// Index of a parameter in its store.
-using ParameterId = std::uint32_t;
-inline constexpr ParameterId no_parameter = ~ParameterId(0);
-
-/// How a parameter starts.
-struct Initializer {
-    enum class Kind { zeros, ones, normal, uniform } kind = Kind::zeros;
-    double scale = 0; ///< standard deviation (normal) or half width (uniform)
-
-    static Initializer zeros() { return {Kind::zeros, 0}; }
-    static Initializer ones() { return {Kind::ones, 0}; }
-    static Initializer normal(double deviation) { return {Kind::normal, deviation}; }
-    static Initializer uniform(double half_width) { return {Kind::uniform, half_width}; }
-};
-
-/// One named tensor of a model. Vectors have rows = 1.
-struct Parameter {
-    std::string name = {}; ///< the tensor's name in a Hugging Face checkpoint
-    std::size_t rows = 0, cols = 0;
-    bool vector = false;  ///< one-dimensional in a checkpoint
-    bool decay = true;    ///< weight decay applies: false for biases and norms
-    bool shared = true;   ///< belongs to the trunk that tasks share, not to one task's head
-    std::size_t head = 0; ///< where not shared, the number of the head that it belongs to, from 1
-    bool trainable = true;
-    float learning_rate_multiple = 1; ///< set by a freeze policy
-    std::size_t offset = 0;           ///< of the first element in the values
-    std::size_t trainable_offset = 0; ///< of the first element in the gradients; only where trainable
-
-    std::size_t size() const { return rows * cols; }
-};
-
-/// A run of trainable parameters that lie side by side in the values and are updated alike.
-struct TrainableSegment {
-    std::size_t offset, trainable_offset, size;
-    std::size_t head; ///< whose parameters these are, from 1; 0: the trunk's
-    bool decay;
-    float learning_rate_multiple;
-};
-
-/// Where the trainable parameters lie in arrays of trainable size: the gradients, the optimizer's moments, the
-/// importances of a forgetting policy. When the set changes, `carry_over` moves what stays.
-struct TrainableLayout {
-    struct Slice {
-        ParameterId id;
-        std::size_t offset, size;
-    };
-    std::vector<Slice> slices; ///< in the order of their ids
-    std::size_t size = 0;
-
-    bool has(ParameterId id) const { return std::ranges::binary_search(slices, id, {}, &Slice::id); }
-
-    /// `values`, laid out as `before` or empty, in this layout; zeros where there was none.
-    template <class T>
-    AlignedVector<T> carry_over(const TrainableLayout& before, const AlignedVector<T>& values) const {
-        AlignedVector<T> result(size, T(0));
-        if (values.empty()) return result;
-        std::size_t b = 0;
-        for (const Slice& slice : slices) {
-            while (b < before.slices.size() && before.slices[b].id < slice.id) ++b;
-            if (b < before.slices.size() && before.slices[b].id == slice.id)
-                std::copy_n(values.begin() + std::ptrdiff_t(before.slices[b].offset), slice.size,
-                            result.begin() + std::ptrdiff_t(slice.offset));
-        }
-        return result;
-    }
-};
 
 /// All parameters of a model in one contiguous array, as named and aligned slices, and one contiguous array of
 /// gradients for those that train. The update, penalties, clipping, averaging and checkpoints are passes over these.
@@ -93,6 +27,9 @@ class ParameterStore {
     explicit ParameterStore(std::uint64_t seed = 0) : seed_(seed) {}
     ParameterStore(const ParameterStore&) = delete;
     ParameterStore& operator=(const ParameterStore&) = delete;
+
+    /// Makes room for about so many more numbers, so that adding tensors one by one does not move those that are there.
+    void reserve(std::size_t numbers) { values_.reserve(values_.size() + numbers); }
 
     /// Adds a tensor and gives it its initial values, which depend on the store's seed and the name only.
     ParameterId add(Parameter parameter, Initializer initializer) {
@@ -169,6 +106,8 @@ class ParameterStore {
         gradients_.assign(layout_.size, S(0));
         if (gradients_.capacity() > layout_.size) gradients_.shrink_to_fit();
         gradient_data_ = gradients_.data();
+        left_over_.assign(parameters_.size(), 0);
+        some_left_over_ = false;
         planned_ = true;
         return before;
     }
@@ -183,17 +122,38 @@ class ParameterStore {
     View<const S> value(ParameterId id) const {
         return view(std::as_const(values_).data() + parameters_[id].offset, parameters_[id]);
     }
-    /// Empty where the parameter is frozen.
-    View<S> gradient(ParameterId id) const {
+    /// To add to. Empty where the parameter is frozen.
+    View<S> gradient(ParameterId id) {
+        const GradientTarget<S> target = gradient_target(id);
+        if (!target.accumulate) std::fill_n(target.view.data, target.view.size(), S(0));
+        return target.view;
+    }
+    /// To add to, or to write over where it is the parameter's first since clear_gradients.
+    GradientTarget<S> gradient_target(ParameterId id) {
         const Parameter& p = parameters_[id];
-        return p.trainable ? view(gradient_data_ + p.trainable_offset, p) : View<S>();
+        if (!p.trainable) return {};
+        const bool redirected = gradient_data_ != gradients_.data();
+        return {view(gradient_data_ + p.trainable_offset, p),
+                redirected || !std::exchange(left_over_[id], std::uint8_t(0))};
     }
     bool trains(ParameterId id) const { return id != no_parameter && parameters_[id].trainable; }
 
     std::span<S> values() { return values_; }
     std::span<const S> values() const { return values_; }
-    std::span<S> gradients() { return gradients_; }
-    std::span<const S> gradients() const { return gradients_; }
+    /// All gradients; zero where nothing was added since clear_gradients.
+    std::span<S> gradients() {
+        zero_left_over();
+        return gradients_;
+    }
+    std::span<const S> gradients() const {
+        zero_left_over();
+        return gradients_;
+    }
+    /// Sets the gradients to zero, but writes nothing: the next to be computed takes the place of what is there.
+    void clear_gradients() {
+        std::fill(left_over_.begin(), left_over_.end(), std::uint8_t(1));
+        some_left_over_ = true;
+    }
 
     /// Lets backward add to `target` (of trainable size) instead of the store's own gradients; an empty span goes back.
     void redirect_gradients(std::span<S> target) {
@@ -240,6 +200,13 @@ class ParameterStore {
         return {data, p.rows, p.cols};
     }
 
+    void zero_left_over() const {
+        if (!std::exchange(some_left_over_, false)) return;
+        for (const TrainableLayout::Slice& slice : layout_.slices)
+            if (std::exchange(left_over_[slice.id], std::uint8_t(0)))
+                std::fill_n(gradients_.begin() + std::ptrdiff_t(slice.offset), slice.size, S(0));
+    }
+
     void initialize(const Parameter& p, Initializer initializer) {
         S* const out = values_.data() + p.offset;
         std::uint64_t name_hash = 0;
@@ -277,7 +244,10 @@ class ParameterStore {
     std::uint64_t seed_;
     std::vector<Parameter> parameters_;
     std::unordered_map<std::string, ParameterId> by_name_;
-    AlignedVector<S> values_, gradients_;
+    AlignedVector<S> values_;
+    mutable AlignedVector<S> gradients_; ///< what is left over in it counts as zero, and is made so when it is read
+    mutable std::vector<std::uint8_t> left_over_; ///< by parameter: nothing was added since clear_gradients
+    mutable bool some_left_over_ = false;
     S* gradient_data_ = nullptr;
     TrainableLayout layout_;
     std::vector<TrainableSegment> segments_;

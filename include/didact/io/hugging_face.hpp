@@ -110,7 +110,7 @@ LoadReport load_weights(Model& model, const std::filesystem::path& folder, const
     AlignedVector<S> values(store.values().begin(), store.values().end());
     for (const auto& [id, name] : plan)
         weights.read(name, std::span<S>(values.data() + store[id].offset, store[id].size()));
-    std::copy(values.begin(), values.end(), store.values().begin());
+    store.swap_values(values);
     return report;
 }
 

@@ -62,6 +62,9 @@ class Transformer {
             return nn::Linear<B, Adapter>(store, prefix + A::tensor_name(role, layer), in, out, normal,
                                           A::weight_layout);
         };
+        const std::size_t of_block = hidden * (4 * hidden + 2 * config.intermediate_size + 13) + config.intermediate_size;
+        const std::size_t rows = config.vocab_size + config.max_positions + config.type_vocab_size;
+        store.reserve((rows + hidden + 8) * hidden + config.num_layers * (of_block + 16 * store.padding));
         token_embedding_ = table(Role::token_embedding, config.vocab_size);
         position_embedding_ = table(Role::position_embedding, config.max_positions);
         if constexpr (A::token_types) type_embedding_ = table(Role::type_embedding, config.type_vocab_size);
@@ -241,7 +244,10 @@ class Transformer {
         embedding_dropout().backward(context, dhidden, dhidden, saved.embedding_dropout);
         if constexpr (A::embedding_norm) embedding_norm_.backward(context, dhidden, dhidden, saved.embedding_norm);
         const auto add_rows = [&](std::span<const std::int32_t> ids, ParameterId table) {
-            if (store.trains(table)) embedding_backward(context, ids, dhidden, store.gradient(table));
+            if (!store.trains(table)) return;
+            const auto [gradient, accumulate] = store.gradient_target(table);
+            if (!accumulate) fill(context, S(0), gradient);
+            embedding_backward(context, ids, dhidden, gradient);
         };
         add_rows(batch.token_ids, token_embedding_);
         add_rows(saved.positions, position_embedding_);

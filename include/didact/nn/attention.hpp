@@ -50,8 +50,8 @@ struct Attention {
         output.forward(context, saved.context, y, saved.output);
     }
 
-    /// Adds to dx, or leaves it where it is empty.
-    void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved) const {
+    /// Adds to dx, or writes it, or leaves it where it is empty. dx may be dy.
+    void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved, bool accumulate = true) const {
         const ArenaScope scope(context.arena);
         const View<S> dcontext = context.scratch(dy.rows, hidden_size());
         output.backward(context, dy, dcontext, saved.output);
@@ -60,7 +60,7 @@ struct Attention {
                            head_input(saved.qkv, 2), saved.context, std::span<const S>(saved.log_sums), dcontext,
                            head_input(dqkv, 0), head_input(dqkv, 1), head_input(dqkv, 2));
         for (std::size_t i = 0; i < projections; ++i)
-            project[i].backward(context, part(dqkv, i), dx, saved.projection[i], true);
+            project[i].backward(context, part(dqkv, i), dx, saved.projection[i], accumulate || i > 0);
     }
 
   private:

@@ -34,51 +34,43 @@ struct Block {
         const View<S> sum = context.scratch(x.rows, x.cols), middle = context.scratch(x.rows, x.cols);
         if constexpr (place == NormPlace::post) {
             attention.forward(context, cu_seqlens, x, sum, saved.attention);
-            dropout.forward(context, sum, saved.attention_dropout);
-            add(context, sum, x, sum);
+            dropout.forward_add(context, sum, x, saved.attention_dropout);
             attention_norm.forward(context, sum, middle, saved.attention_norm);
             const View<S> second = context.scratch(x.rows, x.cols);
             feed_forward.forward(context, middle, second, saved.feed_forward);
-            dropout.forward(context, second, saved.feed_forward_dropout);
-            add(context, second, middle, second);
+            dropout.forward_add(context, second, middle, saved.feed_forward_dropout);
             feed_forward_norm.forward(context, second, y, saved.feed_forward_norm);
         } else {
             attention_norm.forward(context, x, middle, saved.attention_norm);
             attention.forward(context, cu_seqlens, middle, sum, saved.attention);
-            dropout.forward(context, sum, saved.attention_dropout);
-            add(context, sum, x, sum);
+            dropout.forward_add(context, sum, x, saved.attention_dropout);
             const View<S> normed = context.scratch(x.rows, x.cols);
             feed_forward_norm.forward(context, sum, normed, saved.feed_forward_norm);
             feed_forward.forward(context, normed, y, saved.feed_forward);
-            dropout.forward(context, y, saved.feed_forward_dropout);
-            add(context, y, sum, y);
+            dropout.forward_add(context, y, sum, saved.feed_forward_dropout);
         }
     }
 
     /// Writes dx unless it is empty, which it is above a frozen block.
     void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved) const {
         const ArenaScope scope(context.arena);
-        const View<S> dsum = context.scratch(dy.rows, dy.cols), branch = context.scratch(dy.rows, dy.cols);
-        const View<S> dmiddle = context.scratch(dy.rows, dy.cols);
+        const View<S> scratch = context.scratch(dy.rows, dy.cols), dsum = context.scratch(dy.rows, dy.cols);
+        const auto dropped = [&](View<const S> up, const typename Dropout<B>::Saved& kept) {
+            return dropout.backward_in(context, up, scratch, kept);
+        };
         if constexpr (place == NormPlace::post) {
             feed_forward_norm.backward(context, dy, dsum, saved.feed_forward_norm);
-            dropout.backward(context, dsum, branch, saved.feed_forward_dropout);
-            copy(context, dsum, dmiddle);
-            feed_forward.backward(context, branch, dmiddle, saved.feed_forward);
-            attention_norm.backward(context, dmiddle, dsum, saved.attention_norm);
-            dropout.backward(context, dsum, branch, saved.attention_dropout);
-            if (!dx.empty()) copy(context, dsum, dx);
-            attention.backward(context, branch, dx, saved.attention);
+            feed_forward.backward(context, dropped(dsum, saved.feed_forward_dropout), dsum, saved.feed_forward);
+            const View<S> below = dx.empty() ? dsum : dx;
+            attention_norm.backward(context, dsum, below, saved.attention_norm);
+            attention.backward(context, dropped(below, saved.attention_dropout), dx, saved.attention);
         } else {
-            dropout.backward(context, dy, branch, saved.feed_forward_dropout);
-            fill(context, S(0), dmiddle);
-            feed_forward.backward(context, branch, dmiddle, saved.feed_forward);
-            feed_forward_norm.backward(context, dmiddle, dsum, saved.feed_forward_norm);
+            const View<S> dnormed = context.scratch(dy.rows, dy.cols);
+            feed_forward.backward(context, dropped(dy, saved.feed_forward_dropout), dnormed, saved.feed_forward, false);
+            feed_forward_norm.backward(context, dnormed, dsum, saved.feed_forward_norm);
             add(context, dsum, dy, dsum);
-            dropout.backward(context, dsum, branch, saved.attention_dropout);
-            fill(context, S(0), dmiddle);
-            attention.backward(context, branch, dmiddle, saved.attention);
-            attention_norm.backward(context, dmiddle, dx, saved.attention_norm);
+            attention.backward(context, dropped(dsum, saved.attention_dropout), dnormed, saved.attention, false);
+            attention_norm.backward(context, dnormed, dx, saved.attention_norm);
             if (!dx.empty()) add(context, dx, dsum, dx);
         }
     }

@@ -24,13 +24,13 @@ struct FeedForward {
         contract.forward(context, activated, y, saved.contract);
     }
 
-    /// Adds to dx, or leaves it where it is empty.
-    void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved) const {
+    /// Adds to dx, or writes it, or leaves it where it is empty. dx may be dy.
+    void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved, bool accumulate = true) const {
         const ArenaScope scope(context.arena);
         const View<S> dinner = context.scratch(dy.rows, expand.out);
         contract.backward(context, dy, dinner, saved.contract);
         activation_backward(context, activation, saved.inner, dinner, dinner);
-        expand.backward(context, dinner, dx, saved.expand, true);
+        expand.backward(context, dinner, dx, saved.expand, accumulate);
     }
 };
 

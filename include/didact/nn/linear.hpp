@@ -57,12 +57,7 @@ struct Linear {
     void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved,
                   bool accumulate = false) const {
         auto& store = context.parameters;
-        if (View<S> dw = store.gradient(weight); !dw.empty()) {
-            if (layout == WeightLayout::out_in)
-                gemm(context, Transpose::yes, dy, Transpose::no, saved.x, dw, true);
-            else
-                gemm(context, Transpose::yes, saved.x, Transpose::no, dy, dw, true);
-        }
+        if (store.trains(weight)) weight_gradient(context, dy, saved.x);
         if (bias != no_parameter && store.trains(bias)) add_column_sums(context, dy, store.gradient(bias));
         if (!dx.empty()) input_gradient(context, dy, dx, accumulate);
         if (adapter.active()) {
@@ -82,15 +77,21 @@ struct Linear {
     void add_squared_gradients(Context<B>& context, View<const S> dy_squares, const Saved& saved) const {
         auto& store = context.parameters;
         const ArenaScope scope(context.arena);
-        if (View<S> dw = store.gradient(weight); !dw.empty()) {
+        if (store.trains(weight)) {
             const View<S> x_squares = context.scratch(saved.x.rows, saved.x.cols);
             multiply(context, saved.x, saved.x, x_squares);
-            if (layout == WeightLayout::out_in)
-                gemm(context, Transpose::yes, dy_squares, Transpose::no, x_squares, dw, true);
-            else
-                gemm(context, Transpose::yes, x_squares, Transpose::no, dy_squares, dw, true);
+            weight_gradient(context, dy_squares, x_squares);
         }
         if (bias != no_parameter && store.trains(bias)) add_column_sums(context, dy_squares, store.gradient(bias));
+    }
+
+  private:
+    void weight_gradient(Context<B>& context, View<const S> dy, View<const S> x) const {
+        const auto [dw, accumulate] = context.parameters.gradient_target(weight);
+        if (layout == WeightLayout::out_in)
+            gemm(context, Transpose::yes, dy, Transpose::no, x, dw, accumulate);
+        else
+            gemm(context, Transpose::yes, x, Transpose::no, dy, dw, accumulate);
     }
 };
 

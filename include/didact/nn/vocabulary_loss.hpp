@@ -50,8 +50,10 @@ struct VocabularyLoss {
             cross_entropy_backward(context, block, labels.subspan(begin, rows.rows), label_smoothing,
                                    std::span<const S>(saved.log_sums.subspan(begin, rows.rows)),
                                    weights.subspan(begin, rows.rows), block);
-            if (store.trains(table))
-                gemm(context, Transpose::yes, block, Transpose::no, rows, store.gradient(table), true);
+            if (store.trains(table)) {
+                const auto [dtable, accumulate] = store.gradient_target(table);
+                gemm(context, Transpose::yes, block, Transpose::no, rows, dtable, accumulate);
+            }
             if (bias != no_parameter && store.trains(bias)) add_column_sums(context, block, store.gradient(bias));
             if (!dx.empty())
                 gemm(context, Transpose::no, block, Transpose::no, std::as_const(store).value(table),

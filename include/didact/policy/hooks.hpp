@@ -68,7 +68,8 @@ template <class T>
 concept Rehearse = requires(T s, StepBatches& step, const Moment& moment) {
     { s.rehearse(step, moment) } -> std::same_as<void>;
 };
-/// curriculum, forgetting: see the losses of samples of the current experience, each its own mean.
+/// curriculum, forgetting: see the losses of samples of the current experience, each its own mean; once for each
+/// micro-batch, of which a step may have several.
 template <class T>
 concept Observe = requires(T s, const Batch& batch, std::span<const float> losses, const Moment& moment) {
     { s.observe(batch, losses, moment) } -> std::same_as<void>;

@@ -29,7 +29,7 @@ auto rule_of(Optimizer& optimizer, double rate, const TrainableSegment& segment)
 
 /// One pass over the trainable parameters, in blocks that stay in the first cache: clipping, penalties, weight decay
 /// and the optimizer's rule. `clip` multiplies the gradients; the penalties of `freeze` and `forgetting` are added
-/// after clipping, as part of the loss that is not noisy; the gradients are left at zero for the next step. Of several
+/// after clipping, as part of the loss that is not noisy; the gradients are cleared for the next step. Of several
 /// heads, one without a gradient stays as it is, as PyTorch's optimizers skip a parameter that has none.
 template <class Model, class Optimizer, class Freeze, class Forgetting>
 void update_parameters(Context<typename Model::B>& context, double learning_rate, double clip, Optimizer& optimizer,
@@ -63,7 +63,6 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
                 } else {
                     own_rule(first, count, w, slopes.data());
                 }
-                std::fill_n(raw, count, S(0));
             }
         });
     };
@@ -86,6 +85,7 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
             segment.size -= size;
         }
     }
+    store.clear_gradients();
 }
 
 }

@@ -5,8 +5,9 @@
 #include <span>
 
 #include "didact/backend/cpu/dropout.hpp"
-#include "didact/backend/cpu/gemm.hpp"
-#include "didact/backend/cpu/math.hpp"
+#include "didact/backend/cpu/outer_gemm.hpp"
+#include "didact/backend/cpu/pack.hpp"
+#include "didact/backend/cpu/scratch.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
@@ -16,34 +17,54 @@ namespace cpu {
 /// Queries are taken this many rows at a time, so that scratch is rows × keys and never keys × keys.
 inline constexpr std::size_t attention_rows = 64;
 
-/// One block of queries of one head of one sequence.
-struct AttentionBlock {
-    std::size_t first; ///< row of the sequence's first token
-    std::size_t begin; ///< first query, counted within the sequence
-    std::size_t queries, keys;
-    std::size_t stream; ///< number of this (sequence, head), for dropout
+/// One head of one sequence: its rows and columns of the matrices, and this thread's memory for it.
+template <class T>
+class AttentionItem {
+  public:
+    AttentionItem(const AttentionShape& shape, std::size_t item, std::size_t size, T* memory)
+        : first(std::size_t(shape.cu_seqlens[item / shape.num_heads])),
+          length(std::size_t(shape.cu_seqlens[item / shape.num_heads + 1]) - first), head(item % shape.num_heads),
+          size(size), memory_(memory) {}
+
+    /// How much memory an item takes that keeps `matrices` of (length, size), and `blocks` of a block of queries by all
+    /// keys.
+    static std::size_t memory(std::size_t longest, std::size_t size, std::size_t matrices, std::size_t blocks) {
+        const std::size_t queries = std::min(longest, attention_rows), width = in_packets<T>(size);
+        return matrices * in_packets<T>(longest) * width + queries * (blocks * in_packets<T>(longest) + width);
+    }
+
+    /// This item's part of a matrix (tokens, hidden).
+    template <class U>
+    View<U> part(View<U> x) const {
+        return x.middle_rows(first, length).middle_cols(head * size, size);
+    }
+    View<T> packed(View<const T> x, T factor = T(1)) { return take(pack_rows<T>(part(x), factor, memory_)); }
+    View<T> transposed(View<const T> packed) { return take(pack_transpose<T>(packed, memory_)); }
+    View<T> matrix(std::size_t rows, std::size_t cols) { return take(View<T>(memory_, rows, in_packets<T>(cols))); }
+
+    /// Calls body(begin, queries, keys) for the blocks of queries, in order; the first `keys` keys are seen by them.
+    template <class Body>
+    void for_each_block(bool causal, const Body& body) const {
+        for (std::size_t begin = 0; begin < length; begin += attention_rows) {
+            const std::size_t queries = std::min(attention_rows, length - begin);
+            body(begin, queries, causal ? begin + queries : length);
+        }
+    }
+
+    std::size_t first, length, head, size;
+
+  private:
+    View<T> take(View<T> matrix) {
+        memory_ += matrix.size();
+        return matrix;
+    }
+    T* memory_;
 };
 
-/// Calls body(block) for the blocks of one (sequence, head), in order.
-template <class Body>
-void for_each_query_block(const AttentionShape& shape, std::size_t item, const Body& body) {
-    const std::size_t s = item / shape.num_heads;
-    const std::size_t first = std::size_t(shape.cu_seqlens[s]);
-    const std::size_t length = std::size_t(shape.cu_seqlens[s + 1]) - first;
-    for (std::size_t begin = 0; begin < length; begin += attention_rows) {
-        const std::size_t queries = std::min(attention_rows, length - begin);
-        body(AttentionBlock{first, begin, queries, shape.causal ? begin + queries : length, item});
-    }
-}
-
-/// Applies dropout to row `row` of a block of probabilities.
-template <class T>
-void drop_probabilities(const AttentionShape& shape, const AttentionBlock& block, std::size_t row, T* p,
-                        std::uint8_t* mask) {
-    dropout_mask(shape.dropout_key, (std::uint64_t(block.stream) << 24) + block.begin + row, shape.dropout, mask,
-                 block.keys);
-    const T factor = T(1 / (1 - shape.dropout));
-    for (std::size_t j = 0; j < block.keys; ++j) p[j] *= T(mask[j]) * factor;
+/// The dropout mask of one row of probabilities.
+inline void attention_mask(const AttentionShape& shape, std::size_t item, std::size_t query, std::uint8_t* mask,
+                           std::size_t keys) {
+    dropout_mask(shape.dropout_key, (std::uint64_t(item) << 24) + query, shape.dropout, mask, keys);
 }
 
 }
@@ -55,37 +76,35 @@ template <class T>
 void attention_forward(Context<Cpu<T>>& context, const AttentionShape& shape, View<const std::type_identity_t<T>> q,
                        View<const std::type_identity_t<T>> k, View<const std::type_identity_t<T>> v, View<T> out,
                        std::span<T> log_sums) {
+    using Gemm = cpu::OuterGemm<T>;
+    using Item = cpu::AttentionItem<T>;
     const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();
-    const std::size_t items = shape.sequences() * shape.num_heads;
-    const std::size_t area = std::min(longest, cpu::attention_rows) * longest;
-    context.pool.for_each_tile(items, [&](std::size_t item) {
-        const std::size_t column = item % shape.num_heads * size;
-        T* const scratch = cpu::thread_scratch<T, 0>(area);
+    context.pool.for_each_tile(shape.sequences() * shape.num_heads, [&](std::size_t number) {
         std::uint8_t* const mask = cpu::thread_scratch<std::uint8_t, 0>(longest);
-        cpu::for_each_query_block(shape, item, [&](const cpu::AttentionBlock& block) {
-            const auto rows_of = [&](View<const T> x, std::size_t begin, std::size_t count) {
-                return x.middle_rows(block.first + begin, count).middle_cols(column, size);
-            };
-            View<T> p(scratch, block.queries, block.keys);
-            cpu::gemm_tile<T>(Transpose::no, rows_of(q, block.begin, block.queries), Transpose::yes,
-                              rows_of(k, 0, block.keys), p, T(shape.scale), false);
-            std::array<T, cpu::attention_rows> inverse_sums;
-            for (std::size_t i = 0; i < block.queries; ++i) {
-                T* row = p.row(i);
-                const std::size_t keys = shape.causal ? block.begin + i + 1 : block.keys;
-                const T top = cpu::lane_max<T>(keys, row[0], [&](std::size_t j) { return row[j]; });
-                for (std::size_t j = 0; j < keys; ++j) row[j] = cpu::exponential(row[j] - top);
-                const T sum = cpu::lane_sum<T>(keys, [&](std::size_t j) { return row[j]; });
-                inverse_sums[i] = T(1) / sum;
-                for (std::size_t j = keys; j < block.keys; ++j) row[j] = 0;
-                log_sums[(block.first + block.begin + i) * shape.num_heads + item % shape.num_heads] =
-                    top + std::log(sum);
-                if (shape.dropout > 0) cpu::drop_probabilities(shape, block, i, row, mask);
+        Item item(shape, number, size, cpu::thread_scratch<T, 0>(Item::memory(longest, size, 4, 1)));
+        const View<const T> queries = item.packed(q, T(shape.scale)), values = item.packed(v);
+        const View<const T> keys = item.transposed(item.packed(k));
+        const View<T> scores = item.matrix(std::min(item.length, cpu::attention_rows), item.length);
+        const View<T> sums = item.matrix(scores.rows, size), to = item.part(out);
+        item.for_each_block(shape.causal, [&](std::size_t begin, std::size_t count, std::size_t all) {
+            const View<T> p(scores.data, count, cpu::in_packets<T>(all)), o = sums.middle_rows(0, count);
+            Gemm::product(Gemm::left(queries.middle_rows(begin, count)), size, keys.middle_cols(0, p.cols), p, false);
+            std::array<T, cpu::attention_rows> inverse;
+            for (std::size_t i = 0; i < count; ++i) {
+                T* const row = p.row(i);
+                const std::size_t seen = shape.causal ? begin + i + 1 : all;
+                const T top = cpu::largest<T>(seen, row), sum = cpu::shifted_exponentials<T>(seen, row, top, row);
+                inverse[i] = T(1) / sum;
+                log_sums[(item.first + begin + i) * shape.num_heads + item.head] = top + std::log(sum);
+                std::fill(row + seen, row + all, T(0));
+                if (shape.dropout == 0) continue;
+                cpu::attention_mask(shape, number, begin + i, mask, all);
+                const T factor = T(1 / (1 - shape.dropout));
+                for (std::size_t j = 0; j < all; ++j) row[j] *= T(mask[j]) * factor;
             }
-            View<T> o = out.middle_rows(block.first + block.begin, block.queries).middle_cols(column, size);
-            cpu::gemm_tile<T>(Transpose::no, p, Transpose::no, rows_of(v, 0, block.keys), o, T(1), false);
-            for (std::size_t i = 0; i < block.queries; ++i)
-                for (std::size_t j = 0; j < size; ++j) o(i, j) *= inverse_sums[i];
+            Gemm::product(Gemm::left(p), all, values.middle_rows(0, all), o, false);
+            for (std::size_t i = 0; i < count; ++i)
+                for (std::size_t j = 0; j < size; ++j) to(begin + i, j) = o(i, j) * inverse[i];
         });
     });
 }
@@ -96,57 +115,58 @@ void attention_backward(Context<Cpu<T>>& context, const AttentionShape& shape, V
                         View<const std::type_identity_t<T>> k, View<const std::type_identity_t<T>> v,
                         View<const std::type_identity_t<T>> out, std::span<const T> log_sums,
                         View<const std::type_identity_t<T>> dout, View<T> dq, View<T> dk, View<T> dv) {
+    using Gemm = cpu::OuterGemm<T>;
+    using Item = cpu::AttentionItem<T>;
     const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();
-    const std::size_t items = shape.sequences() * shape.num_heads;
-    const std::size_t area = std::min(longest, cpu::attention_rows) * longest;
-    context.pool.for_each_tile(items, [&](std::size_t item) {
-        T* const scratch = cpu::thread_scratch<T, 0>(2 * area);
+    context.pool.for_each_tile(shape.sequences() * shape.num_heads, [&](std::size_t number) {
         std::uint8_t* const mask = cpu::thread_scratch<std::uint8_t, 0>(longest);
-        const std::size_t s = item / shape.num_heads, head = item % shape.num_heads, column = head * size;
-        const std::size_t begin = std::size_t(shape.cu_seqlens[s]);
-        const std::size_t length = std::size_t(shape.cu_seqlens[s + 1]) - begin;
-        for (const View<T>& gradient : {dq, dk, dv})
-            cpu::fill_rows<T>(gradient.middle_rows(begin, length).middle_cols(column, size), {});
-        cpu::for_each_query_block(shape, item, [&](const cpu::AttentionBlock& block) {
-            const auto rows_of = [&]<class U>(View<U> x, std::size_t first, std::size_t count) {
-                return x.middle_rows(block.first + first, count).middle_cols(column, size);
-            };
-            const View<const T> queries = rows_of(q, block.begin, block.queries), keys = rows_of(k, 0, block.keys);
-            const View<const T> up = rows_of(dout, block.begin, block.queries);
-            const View<const T> o = rows_of(out, block.begin, block.queries);
-            View<T> p(scratch, block.queries, block.keys);
-            View<T> dp(scratch + area, block.queries, block.keys);
-            cpu::gemm_tile<T>(Transpose::no, queries, Transpose::yes, keys, p, T(shape.scale), false);
-            cpu::gemm_tile<T>(Transpose::no, up, Transpose::yes, rows_of(v, 0, block.keys), dp, T(1), false);
-            for (std::size_t i = 0; i < block.queries; ++i) {
-                T *row = p.row(i), *drow = dp.row(i);
-                const std::size_t seen = shape.causal ? block.begin + i + 1 : block.keys;
-                const T log_sum = log_sums[(block.first + block.begin + i) * shape.num_heads + head];
-                for (std::size_t j = 0; j < seen; ++j) row[j] = cpu::exponential(row[j] - log_sum);
-                for (std::size_t j = seen; j < block.keys; ++j) row[j] = 0;
+        Item item(shape, number, size, cpu::thread_scratch<T, 0>(Item::memory(longest, size, 8, 2)));
+        const View<const T> queries = item.packed(q, T(shape.scale)), keys = item.packed(k), up = item.packed(dout);
+        const View<const T> keys_across = item.transposed(keys), values_across = item.transposed(item.packed(v));
+        const View<T> key_sums = item.matrix(item.length, size), value_sums = item.matrix(item.length, size);
+        const View<T> scores = item.matrix(std::min(item.length, cpu::attention_rows), item.length);
+        const View<T> slopes = item.matrix(scores.rows, item.length), sums = item.matrix(scores.rows, size);
+        const View<const T> o = item.part(out);
+        for (const View<T>& zero : {key_sums, value_sums}) std::fill_n(zero.data, zero.size(), T(0));
+        item.for_each_block(shape.causal, [&](std::size_t begin, std::size_t count, std::size_t all) {
+            const View<T> p(scores.data, count, cpu::in_packets<T>(all)), dp(slopes.data, count, p.cols);
+            const View<const T> own = queries.middle_rows(begin, count), own_up = up.middle_rows(begin, count);
+            Gemm::product(Gemm::left(own), size, keys_across.middle_cols(0, p.cols), p, false);
+            Gemm::product(Gemm::left(own_up), size, values_across.middle_cols(0, p.cols), dp, false);
+            for (std::size_t i = 0; i < count; ++i) {
+                T *const row = p.row(i), *const drow = dp.row(i);
+                const std::size_t seen = shape.causal ? begin + i + 1 : all;
+                cpu::shifted_exponentials<T>(seen, row,
+                                             log_sums[(item.first + begin + i) * shape.num_heads + item.head], row);
+                std::fill(row + seen, row + all, T(0));
                 // Σⱼ pⱼ dpⱼ equals dout · out, with dropout too, because out is made from the dropped probabilities.
-                const T* upward = up.row(i);
-                const T* outward = o.row(i);
+                const T *const upward = own_up.row(i), *const outward = o.row(begin + i);
                 const T total = cpu::lane_sum<T>(size, [&](std::size_t j) { return upward[j] * outward[j]; });
-                if (shape.dropout > 0) {
-                    cpu::dropout_mask(shape.dropout_key, (std::uint64_t(block.stream) << 24) + block.begin + i,
-                                      shape.dropout, mask, block.keys);
-                    const T factor = T(1 / (1 - shape.dropout));
-                    for (std::size_t j = 0; j < block.keys; ++j) {
-                        const T kept = T(mask[j]) * factor;
-                        const T probability = row[j];
-                        row[j] = probability * kept;
-                        drow[j] = probability * (drow[j] * kept - total);
-                    }
-                } else {
-                    for (std::size_t j = 0; j < block.keys; ++j) drow[j] = row[j] * (drow[j] - total);
+                if (shape.dropout == 0) {
+                    for (std::size_t j = 0; j < all; ++j) drow[j] = row[j] * (drow[j] - total);
+                    continue;
+                }
+                cpu::attention_mask(shape, number, begin + i, mask, all);
+                const T factor = T(1 / (1 - shape.dropout));
+                for (std::size_t j = 0; j < all; ++j) {
+                    const T kept = T(mask[j]) * factor, probability = row[j];
+                    row[j] = probability * kept;
+                    drow[j] = probability * (drow[j] * kept - total);
                 }
             }
-            cpu::gemm_tile<T>(Transpose::yes, p, Transpose::no, up, rows_of(dv, 0, block.keys));
-            cpu::gemm_tile<T>(Transpose::no, dp, Transpose::no, keys, rows_of(dq, block.begin, block.queries),
-                              T(shape.scale));
-            cpu::gemm_tile<T>(Transpose::yes, dp, Transpose::no, queries, rows_of(dk, 0, block.keys), T(shape.scale));
+            const View<T> value_part = value_sums.middle_rows(0, all), key_part = key_sums.middle_rows(0, all);
+            const View<T> query_sums = sums.middle_rows(0, count), to = item.part(dq).middle_rows(begin, count);
+            Gemm::product(Gemm::transposed(p), count, own_up, value_part, true);
+            Gemm::product(Gemm::transposed(dp), count, own, key_part, true);
+            Gemm::product(Gemm::left(dp), all, keys.middle_rows(0, all), query_sums, false);
+            for (std::size_t i = 0; i < count; ++i)
+                for (std::size_t j = 0; j < size; ++j) to(i, j) = T(shape.scale) * query_sums(i, j);
         });
+        const View<T> to_keys = item.part(dk), to_values = item.part(dv);
+        for (std::size_t i = 0; i < item.length; ++i) {
+            std::copy_n(key_sums.row(i), size, to_keys.row(i));
+            std::copy_n(value_sums.row(i), size, to_values.row(i));
+        }
     });
 }
 

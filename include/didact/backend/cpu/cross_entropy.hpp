@@ -4,7 +4,7 @@
 #include <span>
 
 #include "didact/backend/cpu/elementwise.hpp"
-#include "didact/backend/cpu/math.hpp"
+#include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
@@ -20,9 +20,8 @@ void cross_entropy_forward(Context<Cpu<T>>& context, View<const std::type_identi
     cpu::for_each_row(context, logits.rows, logits.cols, [&](std::size_t i) {
         const T* z = logits.row(i);
         const std::size_t classes = logits.cols;
-        const T top = cpu::lane_max<T>(classes, z[0], [&](std::size_t j) { return z[j]; });
-        log_sums[i] =
-            top + std::log(cpu::lane_sum<T>(classes, [&](std::size_t j) { return cpu::exponential(z[j] - top); }));
+        const T top = cpu::largest<T>(classes, z);
+        log_sums[i] = top + std::log(cpu::shifted_exponentials<T>(classes, z, top, nullptr));
         T loss = T(1 - smoothing) * (log_sums[i] - z[labels[i]]);
         if (!class_weights.empty()) loss *= T(class_weights[std::size_t(labels[i])]);
         if (smoothing > 0 && class_weights.empty())
@@ -46,13 +45,13 @@ void cross_entropy_backward(Context<Cpu<T>>& context, View<const std::type_ident
         const T* z = logits.row(i);
         T* out = dlogits.row(i);
         const T w = weights[i], log_sum = log_sums[i], rest = T(smoothing / double(logits.cols));
+        cpu::shifted_exponentials<T>(logits.cols, z, log_sum, out);
         if (class_weights.empty()) {
-            for (std::size_t j = 0; j < logits.cols; ++j) out[j] = w * (cpu::exponential(z[j] - log_sum) - rest);
+            for (std::size_t j = 0; j < logits.cols; ++j) out[j] = w * (out[j] - rest);
             out[labels[i]] -= w * T(1 - smoothing);
         } else {
             const T gold = T(1 - smoothing) * T(class_weights[std::size_t(labels[i])]), sum = gold + rest * class_sum;
-            for (std::size_t j = 0; j < logits.cols; ++j)
-                out[j] = w * (cpu::exponential(z[j] - log_sum) * sum - rest * T(class_weights[j]));
+            for (std::size_t j = 0; j < logits.cols; ++j) out[j] = w * (out[j] * sum - rest * T(class_weights[j]));
             out[labels[i]] -= w * gold;
         }
     });

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "didact/backend/cpu/elementwise.hpp"
 #include "didact/backend/cpu/tag.hpp"
@@ -37,12 +38,17 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
             x[3][l] = 0;
         }
         philox_lanes(x, key_words);
+        typedef std::uint32_t Words __attribute__((vector_size(lanes * sizeof(std::uint32_t))));
+        typedef std::uint8_t Bytes __attribute__((vector_size(lanes)));
         std::array<std::uint8_t, 8 * lanes> kept;
-        for (std::size_t word = 0; word < 4; ++word)
-            for (std::size_t l = 0; l < lanes; ++l) {
-                kept[2 * word * lanes + l] = (x[word][l] & 0xFFFFu) >= threshold;
-                kept[(2 * word + 1) * lanes + l] = (x[word][l] >> 16) >= threshold;
-            }
+        for (std::size_t word = 0; word < 4; ++word) {
+            Words w;
+            std::memcpy(&w, x[word].data(), sizeof w);
+            const Bytes first = __builtin_convertvector(((w & 0xFFFFu) >= threshold) & 1, Bytes);
+            const Bytes second = __builtin_convertvector(((w >> 16) >= threshold) & 1, Bytes);
+            std::memcpy(kept.data() + 2 * word * lanes, &first, lanes);
+            std::memcpy(kept.data() + (2 * word + 1) * lanes, &second, lanes);
+        }
         for (std::size_t part = 0, done = 0; done < here; ++part, done += blocks)
             std::copy_n(kept.data() + part * lanes, std::min(blocks, here - done), mask + begin + done);
     }
@@ -50,17 +56,23 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
 
 }
 
-/// y = x ⊙ mask / (1 − p), with the mask of stream (key, row) kept in `mask` (rows · cols); y may be x.
+/// y = x ⊙ mask / (1 − p), or y = residual + that, with the mask of stream (key, row) kept in `mask` (rows · cols); y
+/// may be x.
 template <class T>
 void dropout_forward(Context<Cpu<T>>& context, double p, std::uint64_t key, View<const std::type_identity_t<T>> x,
-                     View<T> y, std::span<std::uint8_t> mask) {
+                     View<T> y, std::span<std::uint8_t> mask, View<const std::type_identity_t<T>> residual = {}) {
     const T factor = T(1 / (1 - p));
     cpu::for_each_row(context, y.rows, y.cols, [&](std::size_t i) {
         std::uint8_t* kept = mask.data() + i * y.cols;
         cpu::dropout_mask(key, i, p, kept, y.cols);
         const T* in = x.row(i);
         T* out = y.row(i);
-        for (std::size_t j = 0; j < y.cols; ++j) out[j] = in[j] * (T(kept[j]) * factor);
+        if (residual.empty()) {
+            for (std::size_t j = 0; j < y.cols; ++j) out[j] = in[j] * (T(kept[j]) * factor);
+        } else {
+            const T* to = residual.row(i);
+            for (std::size_t j = 0; j < y.cols; ++j) out[j] = to[j] + in[j] * (T(kept[j]) * factor);
+        }
     });
 }
 

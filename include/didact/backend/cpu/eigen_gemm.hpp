@@ -28,6 +28,7 @@ struct EigenGemm {
     static constexpr const char* name = "Eigen";
     /// Eigen sums the rows of an incomplete panel in another order than those of a full one.
     static constexpr std::size_t row_panel = Eigen::internal::gebp_traits<T, T>::nr;
+    static std::size_t incomplete_rows(std::size_t rows) { return rows % row_panel; }
     static constexpr std::size_t column_panel = Eigen::internal::gebp_traits<T, T>::mr;
 
     static void product(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,

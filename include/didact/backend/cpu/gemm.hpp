@@ -14,8 +14,8 @@ namespace cpu {
 
 #if DIDACT_WITH_ONEDNN
 /// Who multiplies matrices of T. A provider sets C to factor · op(A) op(B), or adds that to it, on the calling thread,
-/// all row-major, and its bits depend on nothing but the operands; where op(A) is A itself and `row_panel` rows or more
-/// come at once, not even on the other rows. Columns are cut at multiples of `column_panel`.
+/// all row-major, and its bits depend on nothing but the operands; where op(A) is A itself, not even on the other rows,
+/// once incomplete_rows(rows) rows are filled up to `row_panel`. Columns are cut at multiples of `column_panel`.
 template <class T>
 using GemmProvider = std::conditional_t<std::is_same_v<T, float>, OneDnnGemm, EigenGemm<T>>;
 #else
@@ -46,26 +46,27 @@ void gemm_tile(Transpose transpose_a, View<const T> a, Transpose transpose_b, Vi
         fill_rows<T>(c, {});
 }
 
-/// C += A op(B) in full panels of rows only, the last of them filled up with zeros: a row of C is a function of its row
-/// of A alone, in whatever company it comes.
+/// C = A op(B), or C += that, in full panels of rows only, the last of them filled up with zeros: a row of C is a
+/// function of its row of A alone, in whatever company it comes.
 template <class T>
-void gemm_full_panels(View<const T> a, Transpose transpose_b, View<const T> b, View<T> c) {
+void gemm_full_panels(View<const T> a, Transpose transpose_b, View<const T> b, View<T> c, bool accumulate) {
     constexpr std::size_t panel = GemmProvider<T>::row_panel;
-    const std::size_t rest = c.rows % panel;
-    if (rest == 0) return gemm_tile<T>(Transpose::no, a, transpose_b, b, c);
+    const std::size_t rest = GemmProvider<T>::incomplete_rows(c.rows);
+    if (rest == 0) return gemm_tile<T>(Transpose::no, a, transpose_b, b, c, T(1), accumulate);
     // A call packs all of B, which costs more than to copy a few rows.
     const std::size_t begin = c.rows <= 128 ? 0 : c.rows - rest, rows = c.rows - begin;
-    if (begin > 0) gemm_tile<T>(Transpose::no, a.middle_rows(0, begin), transpose_b, b, c.middle_rows(0, begin));
+    if (begin > 0)
+        gemm_tile<T>(Transpose::no, a.middle_rows(0, begin), transpose_b, b, c.middle_rows(0, begin), T(1), accumulate);
     const std::size_t filled = (rows + panel - 1) / panel * panel;
     T* const memory = thread_scratch<T, 3>(filled * (a.cols + c.cols));
     const View<T> x(memory, filled, a.cols), y(memory + filled * a.cols, filled, c.cols);
     for (std::size_t i = 0; i < rows; ++i) {
         std::copy_n(a.row(begin + i), a.cols, x.row(i));
-        std::copy_n(c.row(begin + i), c.cols, y.row(i));
+        if (accumulate) std::copy_n(c.row(begin + i), c.cols, y.row(i));
     }
     std::fill(x.row(rows), x.row(filled), T(0));
-    std::fill(y.row(rows), y.row(filled), T(0));
-    gemm_tile<T>(Transpose::no, x, transpose_b, b, y);
+    if (accumulate) std::fill(y.row(rows), y.row(filled), T(0));
+    gemm_tile<T>(Transpose::no, x, transpose_b, b, y, T(1), accumulate);
     for (std::size_t i = 0; i < rows; ++i) std::copy_n(y.row(i), c.cols, c.row(begin + i));
 }
 
@@ -94,29 +95,29 @@ void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_
     const auto rounded_up = [&](std::size_t size) { return (size + unit - 1) / unit * unit; };
     const std::size_t width = small ? extent : std::clamp(rounded_up(extent / 8), rounded_up(64), 512 / unit * unit);
     const bool thin = cpu::ThinGemm<T>::serves(transpose_a, transpose_b, a);
-    const auto multiply = [&](View<const T> left, View<const T> right, View<T> part) {
+    const auto multiply = [&](View<const T> left, View<const T> right, View<T> part, View<const T> part_of_bias) {
+        if (!part_of_bias.empty()) cpu::fill_rows(part, part_of_bias);
+        const bool add = accumulate || !part_of_bias.empty();
         if (thin)
-            cpu::ThinGemm<T>::add_product(transpose_a, left, transpose_b, right, part);
+            cpu::ThinGemm<T>::product(transpose_a, left, transpose_b, right, part, add);
         else if (transpose_a == Transpose::no)
-            cpu::gemm_full_panels<T>(left, transpose_b, right, part);
+            cpu::gemm_full_panels<T>(left, transpose_b, right, part, add);
         else
-            cpu::gemm_tile<T>(transpose_a, left, transpose_b, right, part);
+            cpu::gemm_tile<T>(transpose_a, left, transpose_b, right, part, T(1), add);
     };
     context.pool.for_each_tile(tile_count(extent, std::max<std::size_t>(width, 1)), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, extent);
         if (by_rows) {
             const View<T> part = c.middle_rows(range.begin, range.size());
-            if (!accumulate) cpu::fill_rows(part, bias);
             multiply(transpose_a == Transpose::no ? a.middle_rows(range.begin, range.size())
                                                   : a.middle_cols(range.begin, range.size()),
-                     b, part);
+                     b, part, bias);
         } else {
             const View<T> part = c.middle_cols(range.begin, range.size());
-            if (!accumulate) cpu::fill_rows(part, bias.empty() ? bias : bias.middle_cols(range.begin, range.size()));
             multiply(a,
                      transpose_b == Transpose::no ? b.middle_cols(range.begin, range.size())
                                                   : b.middle_rows(range.begin, range.size()),
-                     part);
+                     part, bias.empty() ? bias : bias.middle_cols(range.begin, range.size()));
         }
     });
 }

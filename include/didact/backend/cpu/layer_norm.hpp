@@ -4,6 +4,7 @@
 #include <span>
 
 #include "didact/backend/cpu/elementwise.hpp"
+#include "didact/backend/cpu/row_sums.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
@@ -46,39 +47,33 @@ void layer_norm_backward(Context<Cpu<T>>& context, View<const std::type_identity
                          View<const std::type_identity_t<T>> weight, std::span<const T> mean, std::span<const T> rstd,
                          View<const std::type_identity_t<T>> dy, View<T> dx, View<std::type_identity_t<T>> dweight,
                          View<std::type_identity_t<T>> dbias) {
-    if (!dweight.empty() || !dbias.empty()) {
-        // So many columns at a time as registers hold sums of.
-        constexpr std::size_t width = 64;
-        using Columns = Eigen::Array<T, Eigen::Dynamic, 1, Eigen::ColMajor, Eigen::Index(width), 1>;
-        const auto add = [&]<class Sums>(std::size_t begin, Sums weight_sums, Sums bias_sums) {
-            const Eigen::Index size = weight_sums.size();
-            for (std::size_t i = 0; i < x.rows; ++i) {
-                const Eigen::Map<const Sums> in(x.row(i) + begin, size), up(dy.row(i) + begin, size);
-                weight_sums += up * (in - mean[i]) * rstd[i];
-                bias_sums += up;
-            }
-            if (!dweight.empty()) Eigen::Map<Sums>(dweight.data + begin, size) += weight_sums;
-            if (!dbias.empty()) Eigen::Map<Sums>(dbias.data + begin, size) += bias_sums;
-        };
-        context.pool.for_each_tile(tile_count(x.cols, width), [&](std::size_t tile) {
-            const TileRange range = tile_range(tile, width, x.cols);
-            if (range.size() == width) {
-                using Sums = Eigen::Array<T, Eigen::Index(width), 1>;
-                add(range.begin, Sums(Sums::Zero()), Sums(Sums::Zero()));
-            } else {
-                const Columns zero = Columns::Zero(Eigen::Index(range.size()));
-                add(range.begin, zero, zero);
-            }
-        });
-    }
-    if (dx.empty()) return;
     const auto w = cpu::row_of(weight, 0);
-    cpu::for_each_row(context, x.rows, x.cols, [&](std::size_t i) {
+    const auto input_gradient = [&](std::size_t i) {
         const auto in = cpu::row_of(x, i), up = cpu::row_of(dy, i);
         const T m = mean[i], r = rstd[i];
         const T sum = (up * w).sum() / T(x.cols), product = (up * w * (in - m)).sum() * r / T(x.cols);
         cpu::row_of(dx, i) = r * (up * w - sum - (in - m) * (r * product));
-    });
+    };
+    if (dweight.empty() && dbias.empty()) {
+        if (!dx.empty()) cpu::for_each_row(context, x.rows, x.cols, input_gradient);
+        return;
+    }
+    // Each tile of rows has its own sums, so that a row is read once.
+    cpu::sum_rows(
+        context, x.rows, 2 * x.cols,
+        [&](TileRange rows, T* sums) {
+            const View<T> weight_sums(sums, 1, x.cols), bias_sums(sums + x.cols, 1, x.cols);
+            for (std::size_t i = rows.begin; i < rows.end; ++i) {
+                const auto in = cpu::row_of(x, i), up = cpu::row_of(dy, i);
+                cpu::row_of(weight_sums, 0) += up * (in - mean[i]) * rstd[i];
+                cpu::row_of(bias_sums, 0) += up;
+                if (!dx.empty()) input_gradient(i);
+            }
+        },
+        [&](std::size_t column, T sum) {
+            const View<T>& to = column < x.cols ? dweight : dbias;
+            if (!to.empty()) to.data[column % x.cols] += sum;
+        });
 }
 
 }

@@ -21,6 +21,7 @@ struct OneDnnGemm {
     static constexpr const char* name = "oneDNN";
     /// Of fewer rows than this a product takes another path, with another order of its sums.
     static constexpr std::size_t row_panel = 16;
+    static std::size_t incomplete_rows(std::size_t rows) { return rows < row_panel ? rows : 0; }
     static constexpr std::size_t column_panel = 48;
     /// Longer sums are cut here, as oneDNN cuts them by the size of the whole product.
     static constexpr std::size_t depth_block = 384;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <span>
 
+#include "didact/backend/cpu/row_sums.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
@@ -10,16 +11,16 @@ namespace didact {
 /// db += column sums of dy. dy: (rows, cols), db: (1, cols). The gradient of a bias.
 template <class T>
 void add_column_sums(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> dy, View<T> db) {
-    constexpr std::size_t width = 64;
-    context.pool.for_each_tile(tile_count(dy.cols, width), [&](std::size_t tile) {
-        const TileRange range = tile_range(tile, width, dy.cols);
-        std::array<T, width> sums{};
-        for (std::size_t i = 0; i < dy.rows; ++i) {
-            const T* row = dy.row(i) + range.begin;
-            for (std::size_t j = 0; j < range.size(); ++j) sums[j] += row[j];
+    const auto add_rows = [&](TileRange rows, T* sums) {
+        std::size_t i = rows.begin;
+        for (; i + 4 <= rows.end; i += 4) {
+            const T *a = dy.row(i), *b = dy.row(i + 1), *c = dy.row(i + 2), *d = dy.row(i + 3);
+            for (std::size_t j = 0; j < dy.cols; ++j) sums[j] += (a[j] + b[j]) + (c[j] + d[j]);
         }
-        for (std::size_t j = 0; j < range.size(); ++j) db.data[range.begin + j] += sums[j];
-    });
+        for (; i < rows.end; ++i)
+            for (std::size_t j = 0; j < dy.cols; ++j) sums[j] += dy(i, j);
+    };
+    cpu::sum_rows(context, dy.rows, dy.cols, add_rows, [&](std::size_t column, T sum) { db.data[column] += sum; });
 }
 
 namespace cpu {
@@ -88,17 +89,15 @@ double squared_norm(Context<Cpu<T>>& context, std::span<const T> a) {
     });
 }
 
-/// sums[i] += factor · values[i]², and values[i] = 0: how per-sample gradients become Fisher information.
+/// sums[i] += factor · values[i]²: how per-sample gradients become Fisher information.
 template <class T>
-void drain_squares(Context<Cpu<T>>& context, double factor, std::span<T> values, std::span<T> sums) {
+void add_squares(Context<Cpu<T>>& context, double factor, std::span<const T> values, std::span<T> sums) {
     constexpr std::size_t width = 16384;
     context.pool.for_each_tile(tile_count(values.size(), width), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, values.size());
-        T *v = values.data(), *s = sums.data();
-        for (std::size_t i = range.begin; i < range.end; ++i) {
-            s[i] += T(factor) * v[i] * v[i];
-            v[i] = 0;
-        }
+        const T* const v = values.data();
+        T* const s = sums.data();
+        for (std::size_t i = range.begin; i < range.end; ++i) s[i] += T(factor) * v[i] * v[i];
     });
 }
 

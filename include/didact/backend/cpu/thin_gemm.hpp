@@ -2,6 +2,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 
+#include "didact/backend/cpu/outer_gemm.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact::cpu {
@@ -21,40 +22,28 @@ struct ThinGemm {
         return a.rows <= most && (transpose_a == Transpose::no || transpose_b == Transpose::no);
     }
 
-    /// C += op(A) op(B) where `serves`. The bits of a row depend on its operands alone.
-    static void add_product(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c) {
-        if (transpose_a == Transpose::no && transpose_b == Transpose::yes)
-            return in_row_tiles(c.rows, [&]<std::size_t rows>(std::size_t i, Count<rows>) {
-                std::size_t j = 0;
-                for (; j + tile_packets <= c.cols; j += tile_packets) dot_tile<rows, tile_packets>(a, b, c, i, j);
-                for (; j < c.cols; ++j) dot_tile<rows, 1>(a, b, c, i, j);
-            });
-        const Left left = transpose_a == Transpose::no ? Left{a.data, a.stride, 1} : Left{a.data, 1, a.stride};
-        const std::size_t depth = transpose_a == Transpose::no ? a.cols : a.rows;
-        in_row_tiles(c.rows, [&]<std::size_t rows>(std::size_t i, Count<rows>) {
+    /// C = op(A) op(B), or C += that, where `serves`. The bits of a row depend on its operands alone.
+    static void product(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
+                        bool accumulate) {
+        if (transpose_a == Transpose::no && transpose_b == Transpose::yes) {
+            // Rows of B, a weight, come from afar: all of A meets them while they are near.
+            const auto columns_from = [&]<std::size_t columns>(std::size_t j, Count<columns>) {
+                in_row_tiles(c.rows, [&]<std::size_t rows>(std::size_t i, Count<rows>) {
+                    dot_tile<rows, columns>(a, b, c, i, j, accumulate);
+                });
+            };
             std::size_t j = 0;
-            for (; j + tile_packets * lanes <= c.cols; j += tile_packets * lanes)
-                outer_tile<rows, tile_packets>(left, depth, b, c, i, j);
-            for (; j + lanes <= c.cols; j += lanes) outer_tile<rows, 1>(left, depth, b, c, i, j);
-            for (; j < c.cols; ++j)
-                for (std::size_t r = i; r < i + rows; ++r) {
-                    T sum = c(r, j);
-                    for (std::size_t d = 0; d < depth; ++d) sum = std::fma(left(r, d), b(d, j), sum);
-                    c(r, j) = sum;
-                }
-        });
+            for (; j + tile_packets <= c.cols; j += tile_packets) columns_from(j, Count<tile_packets>());
+            for (; j < c.cols; ++j) columns_from(j, Count<1>());
+            return;
+        }
+        OuterGemm<T>::product(transpose_a == Transpose::no ? OuterGemm<T>::left(a) : OuterGemm<T>::transposed(a),
+                              transpose_a == Transpose::no ? a.cols : a.rows, b, c, accumulate);
     }
 
   private:
     template <std::size_t count>
     using Count = std::integral_constant<std::size_t, count>;
-
-    /// A or its transpose.
-    struct Left {
-        const T* data;
-        std::size_t row_stride, depth_stride;
-        const T& operator()(std::size_t i, std::size_t d) const { return data[i * row_stride + d * depth_stride]; }
-    };
 
     template <class Call>
     static void in_row_tiles(std::size_t rows, const Call& call) {
@@ -63,9 +52,9 @@ struct ThinGemm {
         for (; i < rows; ++i) call(i, Count<1>());
     }
 
-    /// C(i, j) += A(i, :) · B(j, :) for a tile: packets run along the sums and are added up at the end.
+    /// C(i, j) = A(i, :) · B(j, :), or C += that, for a tile: packets run along the sums and are added up at the end.
     template <std::size_t rows, std::size_t columns>
-    static void dot_tile(View<const T> a, View<const T> b, View<T> c, std::size_t i, std::size_t j) {
+    static void dot_tile(View<const T> a, View<const T> b, View<T> c, std::size_t i, std::size_t j, bool accumulate) {
         using namespace Eigen::internal;
         Packet sums[rows][columns];
         for (auto& row : sums)
@@ -83,27 +72,8 @@ struct ThinGemm {
             for (std::size_t s = 0; s < columns; ++s) {
                 T sum = predux(sums[r][s]);
                 for (std::size_t d = whole; d < a.cols; ++d) sum = std::fma(a(i + r, d), b(j + s, d), sum);
-                c(i + r, j + s) += sum;
+                c(i + r, j + s) = accumulate ? c(i + r, j + s) + sum : sum;
             }
-    }
-
-    /// C(i, j...) += Σ_d A(i, d) B(d, j...) for a tile: packets run along a row of C.
-    template <std::size_t rows, std::size_t packets>
-    static void outer_tile(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t i, std::size_t j) {
-        using namespace Eigen::internal;
-        Packet sums[rows][packets];
-        for (std::size_t r = 0; r < rows; ++r)
-            for (std::size_t s = 0; s < packets; ++s) sums[r][s] = ploadu<Packet>(c.row(i + r) + j + s * lanes);
-        for (std::size_t d = 0; d < depth; ++d) {
-            Packet right[packets];
-            for (std::size_t s = 0; s < packets; ++s) right[s] = ploadu<Packet>(b.row(d) + j + s * lanes);
-            for (std::size_t r = 0; r < rows; ++r) {
-                const Packet left = pset1<Packet>(a(i + r, d));
-                for (std::size_t s = 0; s < packets; ++s) sums[r][s] = pmadd(left, right[s], sums[r][s]);
-            }
-        }
-        for (std::size_t r = 0; r < rows; ++r)
-            for (std::size_t s = 0; s < packets; ++s) pstoreu(c.row(i + r) + j + s * lanes, sums[r][s]);
     }
 };
 

@@ -114,7 +114,9 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
                     fill(context, S(0), dhidden);
                     head.logits_backward(context, batch, kept, slope, dhidden);
                     engine.model().trunk().backward(context, batch, dhidden, saved.trunk);
-                    drain_squares(context, factor / double(count), store.gradients(), std::span<S>(fisher));
+                    add_squares(context, factor / double(count), std::span<const S>(store.gradients()),
+                                std::span<S>(fisher));
+                    store.clear_gradients();
                 };
                 const std::string type = head.problem_type;
                 Random random(moment.key(RandomPurpose::fisher, mix_bits(task) ^ order[i]));
@@ -158,7 +160,7 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
         const View<S> sums(fisher.data(), 1, fisher.size()), squares(store.gradients().data(), 1, fisher.size());
         auto context = engine.context();
         add(context, sums, squares, sums);
-        fill(context, S(0), squares);
+        store.clear_gradients();
     }
 }
 

@@ -1,0 +1,54 @@
+#pragma once
+#include <algorithm>
+
+#include "didact/backend/cpu/packet.hpp"
+#include "didact/core/view.hpp"
+
+namespace didact::cpu {
+
+/// `size` rounded up to whole packets.
+template <class T>
+constexpr std::size_t in_packets(std::size_t size) {
+    return (size + packet_size<T> - 1) / packet_size<T> * packet_size<T>;
+}
+
+/// The rows of `from`, times `factor`, one after another in `to`, each filled up with zeros to whole packets.
+template <class T>
+View<T> pack_rows(View<const T> from, T factor, T* to) {
+    const View<T> packed(to, from.rows, in_packets<T>(from.cols));
+    for (std::size_t i = 0; i < from.rows; ++i) {
+        const T* const row = from.row(i);
+        T* const out = packed.row(i);
+        for (std::size_t j = 0; j < from.cols; ++j) out[j] = factor * row[j];
+        std::fill(out + from.cols, out + packed.cols, T(0));
+    }
+    return packed;
+}
+
+// GCC says of a register's type as a template argument that its alignment is left out there, which is harmless.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+#endif
+
+/// The transpose of a packed matrix, its rows filled up with zeros to whole packets; block by block in registers.
+template <class T>
+View<T> pack_transpose(View<const T> from, T* to) {
+    constexpr std::size_t lanes = packet_size<T>;
+    const View<T> packed(to, from.cols, in_packets<T>(from.rows));
+    Eigen::internal::PacketBlock<Packet<T>, int(lanes)> block;
+    for (std::size_t i = 0; i < packed.cols; i += lanes)
+        for (std::size_t j = 0; j < from.cols; j += lanes) {
+            for (std::size_t k = 0; k < lanes; ++k)
+                block.packet[k] = i + k < from.rows ? load<T>(from.row(i + k) + j) : constant(T(0));
+            Eigen::internal::ptranspose(block);
+            for (std::size_t k = 0; k < lanes; ++k) store<T>(packed.row(j + k) + i, block.packet[k]);
+        }
+    return packed;
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+}

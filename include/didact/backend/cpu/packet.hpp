@@ -1,0 +1,120 @@
+#pragma once
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <type_traits>
+
+/// Vector registers as wide as the compiler may use; a loop over plain floats is often compiled for half of them.
+namespace didact::cpu {
+
+template <class T>
+using Packet = typename Eigen::internal::packet_traits<T>::type;
+template <class T>
+inline constexpr std::size_t packet_size = std::size_t(Eigen::internal::unpacket_traits<Packet<T>>::size);
+
+template <class T>
+Packet<T> load(const T* from) {
+    return Eigen::internal::ploadu<Packet<T>>(from);
+}
+template <class T>
+void store(T* to, const Packet<T>& packet) {
+    Eigen::internal::pstoreu(to, packet);
+}
+template <class T>
+Packet<T> constant(T value) {
+    return Eigen::internal::pset1<Packet<T>>(value);
+}
+
+/// p₀ + p₁ t + p₂ t² + …
+template <class T, std::size_t terms>
+Packet<T> polynomial(const Packet<T>& t, const T (&p)[terms]) {
+    Packet<T> sum = constant(p[terms - 1]);
+    for (std::size_t i = terms - 1; i-- > 0;) sum = Eigen::internal::pmadd(sum, t, constant(p[i]));
+    return sum;
+}
+
+/// eˣ to three units in the last place.
+template <class T>
+Packet<T> exponential(const Packet<T>& x) {
+    if constexpr (packet_size<T> == 1 || Eigen::internal::packet_traits<T>::HasExp) {
+        return Eigen::internal::pexp(x);
+    } else {
+        T each[packet_size<T>];
+        store<T>(each, x);
+        for (T& e : each) e = std::exp(e);
+        return load<T>(each);
+    }
+}
+
+/// out[j] = f(in[j]...) for j in [0, count), packet by packet; the last elements take the same path, so the bits of an
+/// element do not depend on its place. `out` may be one of `in`.
+template <class T, class F, class... In>
+void map_packets(std::size_t count, T* out, const F& f, const In*... in) {
+    static_assert((std::is_same_v<T, In> && ...));
+    std::size_t j = 0;
+    for (; j + packet_size<T> <= count; j += packet_size<T>) store<T>(out + j, f(load(in + j)...));
+    if (j == count) return;
+    const auto rest = [&](const T* from) {
+        T buffer[packet_size<T>] = {};
+        std::copy(from + j, from + count, buffer);
+        return load<T>(buffer);
+    };
+    T buffer[packet_size<T>];
+    store<T>(buffer, f(rest(in)...));
+    std::copy_n(buffer, count - j, out + j);
+}
+
+/// Σ term(j) for j in [0, count), as 16 sums side by side: a plain sum of floats may not be reordered, so a compiler
+/// would leave it scalar.
+template <class T, class Term>
+T lane_sum(std::size_t count, const Term& term) {
+    constexpr std::size_t lanes = 16;
+    T sums[lanes] = {};
+    std::size_t j = 0;
+    for (; j + lanes <= count; j += lanes)
+        for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] += term(j + lane);
+    for (; j < count; ++j) sums[0] += term(j);
+    T sum = 0;
+    for (const T s : sums) sum += s;
+    return sum;
+}
+
+/// The largest of x[0], …, x[count − 1]; count > 0.
+template <class T>
+T largest(std::size_t count, const T* x) {
+    T best = x[0];
+    std::size_t j = 0;
+    if (count >= packet_size<T>) {
+        Packet<T> many = load(x);
+        for (j = packet_size<T>; j + packet_size<T> <= count; j += packet_size<T>)
+            many = Eigen::internal::pmax(many, load(x + j));
+        best = Eigen::internal::predux_max(many);
+    }
+    for (; j < count; ++j) best = x[j] > best ? x[j] : best;
+    return best;
+}
+
+/// out[j] = exp(x[j] − shift) for j in [0, count), and their sum; `out` may be x, or null where only the sum is wanted.
+template <class T>
+T shifted_exponentials(std::size_t count, const T* x, T shift, T* out) {
+    using namespace Eigen::internal;
+    const Packet<T> shifts = constant(shift);
+    const auto f = [&](const Packet<T>& p) { return exponential<T>(psub(p, shifts)); };
+    Packet<T> sums = constant(T(0));
+    std::size_t j = 0;
+    for (; j + packet_size<T> <= count; j += packet_size<T>) {
+        const Packet<T> e = f(load(x + j));
+        sums = padd(sums, e);
+        if (out != nullptr) store<T>(out + j, e);
+    }
+    T sum = predux(sums), rest[packet_size<T>];
+    map_packets(count - j, rest, f, x + j);
+    for (std::size_t k = 0; j + k < count; ++k) {
+        sum += rest[k];
+        if (out != nullptr) out[j + k] = rest[k];
+    }
+    return sum;
+}
+
+}
