@@ -147,7 +147,7 @@ TEST_SUITE("unit") {
         CHECK(extremes[1] > 1e38f);
     }
 
-    TEST_CASE("activations of floats are within 4e-7 of those of doubles, their slopes within 1e-6, per unit of x") {
+    TEST_CASE("activations of floats are near those of doubles, and their slopes") {
         for (const Activation kind : {Activation::gelu, Activation::gelu_tanh, Activation::tanh}) {
             constexpr std::size_t count = 20001;
             Setting<float> s;
@@ -169,8 +169,9 @@ TEST_SUITE("unit") {
                 value = std::max(value, std::abs(double(y.data[i]) - exact_y.data[i]) / unit);
                 slope = std::max(slope, std::abs(double(dy.data[i]) - exact_dy.data[i]) / unit);
             }
-            CHECK(value < 4e-7);
-            CHECK(slope < 1e-6);
+            CAPTURE(int(kind));
+            CHECK(value < (kind == Activation::gelu ? 2e-7 : 4e-7)); // per unit of x
+            CHECK(slope < (kind == Activation::gelu ? 4e-7 : 1e-6));
         }
     }
 

@@ -86,7 +86,7 @@ void check_pass(const Fixture& fixture) {
     CHECK(model.loss(context, batch, saved, engine.losses_for(batch)) / units == near(fixture.expected["loss"]));
 
     model.backward(context, batch, saved, 1 / units);
-    auto& store = model.parameters();
+    const auto& store = model.parameters();
     const Json& gradients = fixture.expected["gradients"];
     CHECK(gradients.size() == store.count());
     for (ParameterId id = 0; id < store.count(); ++id) {

@@ -128,6 +128,11 @@ class ParameterStore {
         if (!target.accumulate) std::fill_n(target.view.data, target.view.size(), S(0));
         return target.view;
     }
+    View<const S> gradient(ParameterId id) const {
+        zero_left_over();
+        const Parameter& p = parameters_[id];
+        return p.trainable ? View<const S>(view(gradient_data_ + p.trainable_offset, p)) : View<const S>();
+    }
     /// To add to, or to write over where it is the parameter's first since clear_gradients.
     GradientTarget<S> gradient_target(ParameterId id) {
         const Parameter& p = parameters_[id];

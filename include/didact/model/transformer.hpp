@@ -62,7 +62,8 @@ class Transformer {
             return nn::Linear<B, Adapter>(store, prefix + A::tensor_name(role, layer), in, out, normal,
                                           A::weight_layout);
         };
-        const std::size_t of_block = hidden * (4 * hidden + 2 * config.intermediate_size + 13) + config.intermediate_size;
+        const std::size_t of_block =
+            hidden * (4 * hidden + 2 * config.intermediate_size + 13) + config.intermediate_size;
         const std::size_t rows = config.vocab_size + config.max_positions + config.type_vocab_size;
         store.reserve((rows + hidden + 8) * hidden + config.num_layers * (of_block + 16 * store.padding));
         token_embedding_ = table(Role::token_embedding, config.vocab_size);
