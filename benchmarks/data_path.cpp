@@ -160,10 +160,12 @@ int run(const Options& o) {
     std::vector<std::uint32_t> order;
     struct {
     } no_engine;
-    add("rank by length", megabytes,
-        seconds_of([&] { order = difficulty::easy_to_hard(difficulty::Length()(no_engine, experience.tasks[0]), data); }));
-    add("rank by rarity", megabytes,
-        seconds_of([&] { order = difficulty::easy_to_hard(difficulty::Rarity()(no_engine, experience.tasks[0]), data); }));
+    add("rank by length", megabytes, seconds_of([&] {
+            order = difficulty::easy_to_hard(difficulty::Length()(no_engine, experience.tasks[0]), data);
+        }));
+    add("rank by rarity", megabytes, seconds_of([&] {
+            order = difficulty::easy_to_hard(difficulty::Rarity()(no_engine, experience.tasks[0]), data);
+        }));
     const TrainingOptions options{.steps = o.steps + 1, .threads = o.threads};
     const std::size_t steps = (data.size() + options.batch_size - 1) / options.batch_size;
     const double packing = pack(experience, options, steps);
