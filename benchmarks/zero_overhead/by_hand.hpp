@@ -170,7 +170,7 @@ struct FrozenOutput {
 struct GradientSurgery {
     /// Lets the passes that follow add to this task's gradient.
     void begin(ByHand& run, std::size_t task) {
-        rows[task].assign(run.store.gradients().size(), 0.0f);
+        rows[task].assign(run.store.layout().size, 0.0f);
         run.store.redirect_gradients(rows[task]);
     }
 
@@ -191,7 +191,7 @@ struct GradientSurgery {
         const double factor1 = product < 0 && square1 > 0 ? 1 - product / square1 : 1;
         for (const didact::TrainableLayout::Slice& slice : store.layout().slices) {
             const bool shared = store[slice.id].shared;
-            const didact::View<float> out(store.gradients().data() + slice.offset, 1, slice.size);
+            const didact::View<float> out(store.gradient_target(slice.id).view.data, 1, slice.size);
             const didact::View<const float> a(rows[0].data() + slice.offset, 1, slice.size);
             const didact::View<const float> b(rows[1].data() + slice.offset, 1, slice.size);
             didact::scale(context, shared ? float(factor0) : 1.0f, a, out);

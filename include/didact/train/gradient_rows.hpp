@@ -14,7 +14,7 @@ class GradientRows {
     void begin(Engine<Model>& engine, std::size_t groups) {
         if (rows_.size() < groups) rows_.resize(groups);
         used_ = groups;
-        for (std::size_t k = 0; k < groups; ++k) rows_[k].assign(engine.parameters().gradients().size(), S(0));
+        for (std::size_t k = 0; k < groups; ++k) rows_[k].assign(engine.parameters().layout().size, S(0));
     }
 
     /// Lets the passes that follow add to the gradient of group k.
@@ -31,8 +31,8 @@ class GradientRows {
         auto context = engine.context();
         for (const TrainableLayout::Slice& slice : store.layout().slices) {
             const bool shared = store[slice.id].shared;
-            S* const out = store.gradients().data() + slice.offset;
             for (std::size_t k = 0; k < used_; ++k) {
+                S* const out = store.gradient_target(slice.id).view.data;
                 const View<const S> row(rows_[k].data() + slice.offset, 1, slice.size);
                 scale(context, S(shared ? factors_[k] : 1.0), row, View<S>(out, 1, slice.size), k > 0);
             }

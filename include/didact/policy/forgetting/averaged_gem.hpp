@@ -40,7 +40,7 @@ class AveragedGem::State {
         memory_.clear();
         if (reservoir_.draw_into(memory_, policy_.batch_size, 1, moment.key(RandomPurpose::rehearsal, 1)) == 0) return;
         auto& store = engine.parameters();
-        reference_.assign(store.gradients().size(), S(0));
+        reference_.assign(store.layout().size, S(0));
         store.redirect_gradients(reference_);
         for (StepGroup& group : memory_.groups()) {
             if (!engine.model().couples_samples(group.task)) group.cut(TrainingOptions().micro_batch_tokens);

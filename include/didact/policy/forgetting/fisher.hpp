@@ -86,8 +86,8 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
     using S = typename Model::S;
     const std::size_t count = samples == 0 ? data.size() : std::min(samples, data.size());
     auto& store = engine.parameters();
-    require(fisher.size() == store.gradients().size(), "fisher has ", fisher.size(),
-            " elements, the trainable parameters have ", store.gradients().size());
+    require(fisher.size() == store.layout().size, "fisher has ", fisher.size(),
+            " elements, the trainable parameters have ", store.layout().size);
     std::vector<std::uint32_t> order(data.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::uint32_t(i);
     if (count < data.size()) Random(moment.key(RandomPurpose::fisher, task)).shuffle(std::span<std::uint32_t>(order));
