@@ -94,7 +94,7 @@ void add_products(Bench& bench, std::vector<Kernel>& kernels) {
                                  View<float> c) {
             kernels.push_back({std::string(name) + ", " + shape, work,
                                [&bench, ta, a, tb, b, c] { gemm(bench.context, ta, a, tb, b, c); },
-                               [ta, a, tb, b, c] { Provider::product(ta, a, tb, b, c, 1.0f, false); }});
+                               [ta, a, tb, b, c] { Provider::product(ta, a, tb, b, c, false); }});
         };
         product("y = x Wᵀ", Transpose::no, x, Transpose::yes, w, y);
         product("dx = dy W", Transpose::no, y, Transpose::no, w, x);

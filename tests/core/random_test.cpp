@@ -19,6 +19,20 @@ TEST_SUITE("unit") {
               Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
     }
 
+    TEST_CASE("counters side by side give what each gives alone") {
+        std::array<std::array<std::uint32_t, 32>, 4> x;
+        for (std::size_t word = 0; word < 4; ++word)
+            for (std::size_t lane = 0; lane < 32; ++lane)
+                x[word][lane] = std::uint32_t(0x9E3779B9u * (37 * word + lane));
+        const auto before = x;
+        philox_lanes(x, {0xa4093822, 0x299f31d0});
+        for (std::size_t lane = 0; lane < 32; ++lane) {
+            const auto alone =
+                philox({before[0][lane], before[1][lane], before[2][lane], before[3][lane]}, {0xa4093822, 0x299f31d0});
+            CHECK(alone == std::array{x[0][lane], x[1][lane], x[2][lane], x[3][lane]});
+        }
+    }
+
     TEST_CASE("mix_bits is SplitMix64: its values at multiples of the golden gamma are that generator's outputs") {
         constexpr std::uint64_t gamma = 0x9E3779B97F4A7C15ull;
         CHECK(mix_bits(0) == 0xE220A8397B1DCDAFull);

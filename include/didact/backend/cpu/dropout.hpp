@@ -17,7 +17,7 @@ namespace cpu {
 /// last elements are shared out among as few blocks as they need.
 inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::uint8_t* mask, std::size_t count) {
     constexpr std::size_t lanes = 16;
-    const std::uint32_t threshold = std::uint32_t(p * 65536.0);
+    const std::int32_t threshold = std::int32_t(p * 65536.0);
     const std::array<std::uint32_t, 2> key_words = {std::uint32_t(key), std::uint32_t(key >> 32)};
     for (std::size_t begin = 0; begin < count; begin += 8 * lanes) {
         const std::size_t here = std::min(8 * lanes, count - begin), blocks = (here + 7) / 8;
@@ -26,7 +26,8 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
                 const auto words =
                     philox({std::uint32_t(begin / 8 + l), std::uint32_t(row), std::uint32_t(row >> 32), 0}, key_words);
                 for (std::size_t part = 0; part < 8 && part * blocks + l < here; ++part)
-                    mask[begin + part * blocks + l] = ((words[part / 2] >> (16 * (part % 2))) & 0xFFFFu) >= threshold;
+                    mask[begin + part * blocks + l] =
+                        std::int32_t((words[part / 2] >> (16 * (part % 2))) & 0xFFFFu) >= threshold;
             }
             continue;
         }
@@ -38,19 +39,16 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
             x[3][l] = 0;
         }
         philox_lanes(x, key_words);
-        typedef std::uint32_t Words __attribute__((vector_size(lanes * sizeof(std::uint32_t))));
-        typedef std::uint8_t Bytes __attribute__((vector_size(lanes)));
-        std::array<std::uint8_t, 8 * lanes> kept;
-        for (std::size_t word = 0; word < 4; ++word) {
-            Words w;
-            std::memcpy(&w, x[word].data(), sizeof w);
-            const Bytes first = __builtin_convertvector(((w & 0xFFFFu) >= threshold) & 1, Bytes);
-            const Bytes second = __builtin_convertvector(((w >> 16) >= threshold) & 1, Bytes);
-            std::memcpy(kept.data() + 2 * word * lanes, &first, lanes);
-            std::memcpy(kept.data() + (2 * word + 1) * lanes, &second, lanes);
+        // One loop over all words, which a compiler makes vectors of, where it would unroll one over few.
+        std::array<std::uint8_t, 4 * lanes> kept[2];
+        std::array<std::uint32_t, 4 * lanes> words;
+        std::memcpy(words.data(), x.data(), sizeof words);
+        for (std::size_t w = 0; w < 4 * lanes; ++w) {
+            kept[0][w] = std::int32_t(words[w] & 0xFFFFu) >= threshold;
+            kept[1][w] = std::int32_t(words[w] >> 16) >= threshold;
         }
         for (std::size_t part = 0, done = 0; done < here; ++part, done += blocks)
-            std::copy_n(kept.data() + part * lanes, std::min(blocks, here - done), mask + begin + done);
+            std::copy_n(kept[part % 2].data() + part / 2 * lanes, std::min(blocks, here - done), mask + begin + done);
     }
 }
 

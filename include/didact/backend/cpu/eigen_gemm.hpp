@@ -27,12 +27,13 @@ template <class T>
 struct EigenGemm {
     static constexpr const char* name = "Eigen";
     /// Eigen sums the rows of an incomplete panel in another order than those of a full one.
-    static constexpr std::size_t row_panel = Eigen::internal::gebp_traits<T, T>::nr;
-    static std::size_t incomplete_rows(std::size_t rows) { return rows % row_panel; }
+    static std::size_t row_panel() { return Eigen::internal::gebp_traits<T, T>::nr; }
+    static std::size_t incomplete_rows(std::size_t rows) { return rows % row_panel(); }
+    static std::size_t largest_tile() { return 512; }
     static constexpr std::size_t column_panel = Eigen::internal::gebp_traits<T, T>::mr;
 
     static void product(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
-                        T factor, bool accumulate) {
+                        bool accumulate) {
         if (!accumulate)
             for (std::size_t i = 0; i < c.rows; ++i) std::fill_n(c.row(i), c.cols, T(0));
         using Eigen::ColMajor;
@@ -45,7 +46,7 @@ struct EigenGemm {
         const auto run = [&]<int left, int right>(std::integral_constant<int, left>,
                                                   std::integral_constant<int, right>) {
             Eigen::internal::general_matrix_matrix_product<Index, T, left, false, T, right, false, ColMajor, 1>::run(
-                n, m, k, b.data, Index(b.stride), a.data, Index(a.stride), c.data, 1, Index(c.stride), factor, blocking,
+                n, m, k, b.data, Index(b.stride), a.data, Index(a.stride), c.data, 1, Index(c.stride), T(1), blocking,
                 nullptr);
         };
         constexpr std::integral_constant<int, ColMajor> by_column;

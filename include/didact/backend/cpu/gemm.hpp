@@ -13,9 +13,10 @@ namespace didact {
 namespace cpu {
 
 #if DIDACT_WITH_ONEDNN
-/// Who multiplies matrices of T. A provider sets C to factor · op(A) op(B), or adds that to it, on the calling thread,
+/// Who multiplies matrices of T. A provider sets C to op(A) op(B), or adds that to it, on the calling thread,
 /// all row-major, and its bits depend on nothing but the operands; where op(A) is A itself, not even on the other rows,
-/// once incomplete_rows(rows) rows are filled up to `row_panel`. Columns are cut at multiples of `column_panel`.
+/// once incomplete_rows(rows) rows are filled up to row_panel(). Rows are cut at multiples of row_panel(), columns at
+/// multiples of `column_panel`, into tiles of at most largest_tile().
 template <class T>
 using GemmProvider = std::conditional_t<std::is_same_v<T, float>, OneDnnGemm, EigenGemm<T>>;
 #else
@@ -34,14 +35,14 @@ void fill_rows(View<T> c, View<const T> bias) {
     }
 }
 
-/// C = factor · op(A) op(B), or C += that, on the calling thread. C: (m, n), op(A): (m, k), op(B): (k, n), all
+/// C = op(A) op(B), or C += that, on the calling thread. C: (m, n), op(A): (m, k), op(B): (k, n), all
 /// row-major.
 template <class T>
 void gemm_tile(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
-               T factor = T(1), bool accumulate = true) {
+               bool accumulate) {
     if (c.rows == 0 || c.cols == 0) return;
     if ((transpose_a == Transpose::no ? a.cols : a.rows) > 0)
-        GemmProvider<T>::product(transpose_a, a, transpose_b, b, c, factor, accumulate);
+        GemmProvider<T>::product(transpose_a, a, transpose_b, b, c, accumulate);
     else if (!accumulate)
         fill_rows<T>(c, {});
 }
@@ -50,13 +51,12 @@ void gemm_tile(Transpose transpose_a, View<const T> a, Transpose transpose_b, Vi
 /// function of its row of A alone, in whatever company it comes.
 template <class T>
 void gemm_full_panels(View<const T> a, Transpose transpose_b, View<const T> b, View<T> c, bool accumulate) {
-    constexpr std::size_t panel = GemmProvider<T>::row_panel;
-    const std::size_t rest = GemmProvider<T>::incomplete_rows(c.rows);
-    if (rest == 0) return gemm_tile<T>(Transpose::no, a, transpose_b, b, c, T(1), accumulate);
+    const std::size_t panel = GemmProvider<T>::row_panel(), rest = GemmProvider<T>::incomplete_rows(c.rows);
+    if (rest == 0) return gemm_tile<T>(Transpose::no, a, transpose_b, b, c, accumulate);
     // A call packs all of B, which costs more than to copy a few rows.
     const std::size_t begin = c.rows <= 128 ? 0 : c.rows - rest, rows = c.rows - begin;
     if (begin > 0)
-        gemm_tile<T>(Transpose::no, a.middle_rows(0, begin), transpose_b, b, c.middle_rows(0, begin), T(1), accumulate);
+        gemm_tile<T>(Transpose::no, a.middle_rows(0, begin), transpose_b, b, c.middle_rows(0, begin), accumulate);
     const std::size_t filled = (rows + panel - 1) / panel * panel;
     T* const memory = thread_scratch<T, 3>(filled * (a.cols + c.cols));
     const View<T> x(memory, filled, a.cols), y(memory + filled * a.cols, filled, c.cols);
@@ -66,7 +66,7 @@ void gemm_full_panels(View<const T> a, Transpose transpose_b, View<const T> b, V
     }
     std::fill(x.row(rows), x.row(filled), T(0));
     if (accumulate) std::fill(y.row(rows), y.row(filled), T(0));
-    gemm_tile<T>(Transpose::no, x, transpose_b, b, y, T(1), accumulate);
+    gemm_tile<T>(Transpose::no, x, transpose_b, b, y, accumulate);
     for (std::size_t i = 0; i < rows; ++i) std::copy_n(y.row(i), c.cols, c.row(begin + i));
 }
 
@@ -90,10 +90,12 @@ void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_
     const bool by_rows = c.rows >= c.cols;
     const std::size_t extent = by_rows ? c.rows : c.cols;
     const bool small = c.rows * c.cols * k < std::size_t(64) * 64 * 64;
-    // Columns are cut where the provider's panels of them end, or a column's sum would depend on the cut.
-    const std::size_t unit = by_rows ? 16 : cpu::GemmProvider<T>::column_panel;
+    // Cut where the provider's panels end, or a sum would depend on the cut.
+    using Provider = cpu::GemmProvider<T>;
+    const std::size_t unit = by_rows ? Provider::row_panel() : Provider::column_panel;
     const auto rounded_up = [&](std::size_t size) { return (size + unit - 1) / unit * unit; };
-    const std::size_t width = small ? extent : std::clamp(rounded_up(extent / 8), rounded_up(64), 512 / unit * unit);
+    const std::size_t most = Provider::largest_tile() / unit * unit;
+    const std::size_t width = small ? extent : std::clamp(rounded_up(extent / 8), rounded_up(64), most);
     const bool thin = cpu::ThinGemm<T>::serves(transpose_a, transpose_b, a);
     const auto multiply = [&](View<const T> left, View<const T> right, View<T> part, View<const T> part_of_bias) {
         if (!part_of_bias.empty()) cpu::fill_rows(part, part_of_bias);
@@ -103,7 +105,7 @@ void gemm(Context<Cpu<T>>& context, Transpose transpose_a, View<const std::type_
         else if (transpose_a == Transpose::no)
             cpu::gemm_full_panels<T>(left, transpose_b, right, part, add);
         else
-            cpu::gemm_tile<T>(transpose_a, left, transpose_b, right, part, T(1), add);
+            cpu::gemm_tile<T>(transpose_a, left, transpose_b, right, part, add);
     };
     context.pool.for_each_tile(tile_count(extent, std::max<std::size_t>(width, 1)), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, extent);

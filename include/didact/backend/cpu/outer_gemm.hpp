@@ -12,7 +12,8 @@ namespace didact::cpu {
 /// B. For operands that lie in the nearer caches, a product small enough that calling a library costs more.
 template <class T>
 struct OuterGemm {
-    static constexpr std::size_t lanes = packet_size<T>, most_packets = 4;
+    static constexpr bool many_registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
+    static constexpr std::size_t lanes = packet_size<T>, most_packets = many_registers ? 4 : 2;
 
     /// op(A): A or its transpose.
     struct Left {
@@ -42,8 +43,10 @@ struct OuterGemm {
         for (; j + most_packets * lanes <= c.cols; j += most_packets * lanes)
             columns<most_packets>(a, depth, b, c, j, accumulate);
         const std::size_t packets = (c.cols - j) / lanes;
-        if (packets == 3) columns<3>(a, depth, b, c, j, accumulate);
-        if (packets == 2) columns<2>(a, depth, b, c, j, accumulate);
+        if constexpr (most_packets > 2) {
+            if (packets == 3) columns<3>(a, depth, b, c, j, accumulate);
+            if (packets == 2) columns<2>(a, depth, b, c, j, accumulate);
+        }
         if (packets == 1) columns<1>(a, depth, b, c, j, accumulate);
         for (j += packets * lanes; j < c.cols; ++j)
             for (std::size_t i = 0; i < c.rows; ++i) {
@@ -56,8 +59,7 @@ struct OuterGemm {
     /// So many rows of a tile as the registers hold beside a row of B and an element of A.
     template <std::size_t packets>
     static constexpr std::size_t most_rows =
-        EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? std::array{0, 16, 12, 8, 6}[packets]
-                                                     : std::array{0, 8, 5, 3, 2}[packets];
+        many_registers ? std::array{0, 16, 12, 8, 6}[packets] : std::array{0, 8, 6}[packets];
 
     template <std::size_t packets>
     static void columns(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t j, bool accumulate) {

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <span>
 
+#include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/row_sums.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
@@ -25,6 +26,9 @@ void add_column_sums(Context<Cpu<T>>& context, View<const std::type_identity_t<T
 
 namespace cpu {
 
+/// As many doubles as a register holds. Sums take vectors by name: a loop over arrays of doubles stays scalar.
+inline constexpr std::size_t double_lanes = std::max<std::size_t>(packet_size<double>, 4);
+
 /// Σ sum_of(range) over ranges of fixed width, added in order: the same bits for any number of threads.
 template <class T, class SumOf>
 double ordered_sum(Context<Cpu<T>>& context, std::size_t size, const SumOf& sum_of) {
@@ -43,8 +47,7 @@ double ordered_sum(Context<Cpu<T>>& context, std::size_t size, const SumOf& sum_
 /// Σ aᵢ bᵢ in double.
 template <class T>
 double dot(Context<Cpu<T>>& context, std::span<const T> a, std::span<const T> b) {
-    constexpr std::size_t lanes = 8, chains = 4;
-    // Vectors by name: a loop over arrays of doubles stays scalar.
+    constexpr std::size_t lanes = cpu::double_lanes, chains = 4;
     typedef T Elements __attribute__((vector_size(lanes * sizeof(T))));
     typedef double Doubles __attribute__((vector_size(lanes * sizeof(double))));
     return cpu::ordered_sum(context, a.size(), [&](TileRange range) {
@@ -65,26 +68,27 @@ double dot(Context<Cpu<T>>& context, std::span<const T> a, std::span<const T> b)
     });
 }
 
-/// Σ aᵢ², four terms at a time in T and their sums in double: to about one part in 10⁷ of floats.
+/// Σ aᵢ²: short sums in T, and their sum in double, to about one part in 10⁷ of floats.
 template <class T>
 double squared_norm(Context<Cpu<T>>& context, std::span<const T> a) {
-    constexpr std::size_t lanes = 8, chains = 2;
-    typedef T Elements __attribute__((vector_size(lanes * sizeof(T))));
-    typedef double Doubles __attribute__((vector_size(lanes * sizeof(double))));
+    constexpr std::size_t chains = 4, terms = 16, block = chains * terms * cpu::packet_size<T>;
     return cpu::ordered_sum(context, a.size(), [&](TileRange range) {
-        Doubles sums[chains] = {};
-        std::size_t i = range.begin;
-        for (; i + chains * 4 * lanes <= range.end; i += chains * 4 * lanes)
-            for (std::size_t chain = 0; chain < chains; ++chain) {
-                Elements x[4];
-                std::memcpy(x, a.data() + i + chain * 4 * lanes, sizeof x);
-                sums[chain] +=
-                    __builtin_convertvector((x[0] * x[0] + x[1] * x[1]) + (x[2] * x[2] + x[3] * x[3]), Doubles);
-            }
+        using namespace Eigen::internal;
         double sum = 0;
+        std::size_t i = range.begin;
+        for (; i + block <= range.end; i += block) {
+            cpu::Packet<T> sums[chains];
+            for (auto& s : sums) s = cpu::constant(T(0));
+            const T* from = a.data() + i;
+            for (std::size_t term = 0; term < terms; ++term)
+                for (auto& s : sums) {
+                    const cpu::Packet<T> x = cpu::load<T>(from);
+                    s = pmadd(x, x, s);
+                    from += cpu::packet_size<T>;
+                }
+            sum += double(predux(padd(padd(sums[0], sums[1]), padd(sums[2], sums[3]))));
+        }
         for (; i < range.end; ++i) sum += double(a[i]) * double(a[i]);
-        const Doubles all = sums[0] + sums[1];
-        for (std::size_t lane = 0; lane < lanes; ++lane) sum += all[lane];
         return sum;
     });
 }
