@@ -1,27 +1,12 @@
 #pragma once
-#include <Eigen/Core>
 #include <cmath>
 #include <span>
 
-#include "didact/backend/cpu/elementwise.hpp"
+#include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/row_sums.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
-
-namespace cpu {
-
-/// A row for Eigen, whose expressions are one pass over it in vector registers.
-template <class T>
-Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>> row_of(View<T> x, std::size_t i) {
-    return {x.row(i), Eigen::Index(x.cols)};
-}
-template <class T>
-Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>> row_of(View<const T> x, std::size_t i) {
-    return {x.row(i), Eigen::Index(x.cols)};
-}
-
-}
 
 /// y = (x − mean) · rstd ⊙ weight + bias, row by row (Ba et al. 2016, arXiv 1607.06450), with the biased variance.
 /// x, y: (rows, hidden); weight, bias: (1, hidden); mean and rstd of each row are kept for backward. y may be x.
@@ -29,12 +14,19 @@ template <class T>
 void layer_norm_forward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> x,
                         View<const std::type_identity_t<T>> weight, View<const std::type_identity_t<T>> bias,
                         double epsilon, View<T> y, std::span<T> mean, std::span<T> rstd) {
-    const auto w = cpu::row_of(weight, 0), b = cpu::row_of(bias, 0);
+    using namespace Eigen::internal;
     cpu::for_each_row(context, x.rows, x.cols, [&](std::size_t i) {
-        const auto in = cpu::row_of(x, i);
-        const T m = in.sum() / T(x.cols);
-        const T r = T(1) / std::sqrt((in - m).square().sum() / T(x.cols) + T(epsilon));
-        cpu::row_of(y, i) = (in - m) * r * w + b;
+        const T* const in = x.row(i);
+        const T m = cpu::sum_packets<T>(
+                        x.cols, [](const auto& p) { return p; }, in) /
+                    T(x.cols);
+        const auto centred = [means = cpu::constant(m)](const auto& p) { return psub(p, means); };
+        const auto square = [&](const auto& p) { return pmul(centred(p), centred(p)); };
+        const T r = T(1) / std::sqrt(cpu::sum_packets<T>(x.cols, square, in) / T(x.cols) + T(epsilon));
+        const auto normal = [&, factors = cpu::constant(r)](const auto& p, const auto& w, const auto& b) {
+            return pmadd(pmul(centred(p), factors), w, b);
+        };
+        cpu::map_packets(x.cols, y.row(i), normal, in, weight.data, bias.data);
         mean[i] = m;
         rstd[i] = r;
     });
@@ -47,12 +39,24 @@ void layer_norm_backward(Context<Cpu<T>>& context, View<const std::type_identity
                          View<const std::type_identity_t<T>> weight, std::span<const T> mean, std::span<const T> rstd,
                          View<const std::type_identity_t<T>> dy, View<T> dx, View<std::type_identity_t<T>> dweight,
                          View<std::type_identity_t<T>> dbias) {
-    const auto w = cpu::row_of(weight, 0);
+    using namespace Eigen::internal;
+    const T size = T(x.cols);
+    const auto normal_of_row = [&](std::size_t i) {
+        return [means = cpu::constant(mean[i]), factors = cpu::constant(rstd[i])](const auto& p) {
+            return pmul(psub(p, means), factors);
+        };
+    };
     const auto input_gradient = [&](std::size_t i) {
-        const auto in = cpu::row_of(x, i), up = cpu::row_of(dy, i);
-        const T m = mean[i], r = rstd[i];
-        const T sum = (up * w).sum() / T(x.cols), product = (up * w * (in - m)).sum() * r / T(x.cols);
-        cpu::row_of(dx, i) = r * (up * w - sum - (in - m) * (r * product));
+        const auto normal = normal_of_row(i);
+        const auto slope = [](const auto& u, const auto& w) { return pmul(u, w); };
+        const auto along = [&](const auto& u, const auto& w, const auto& p) { return pmul(pmul(u, w), normal(p)); };
+        const T *const in = x.row(i), *const up = dy.row(i), *const w = weight.data;
+        const auto means = cpu::constant(cpu::sum_packets<T>(x.cols, slope, up, w) / size);
+        const auto mean_products = cpu::constant(cpu::sum_packets<T>(x.cols, along, up, w, in) / size);
+        const auto gradient = [&, factors = cpu::constant(rstd[i])](const auto& u, const auto& w, const auto& p) {
+            return pmul(psub(psub(pmul(u, w), means), pmul(normal(p), mean_products)), factors);
+        };
+        cpu::map_packets(x.cols, dx.row(i), gradient, up, w, in);
     };
     if (dweight.empty() && dbias.empty()) {
         if (!dx.empty()) cpu::for_each_row(context, x.rows, x.cols, input_gradient);
@@ -62,11 +66,15 @@ void layer_norm_backward(Context<Cpu<T>>& context, View<const std::type_identity
     cpu::sum_rows(
         context, x.rows, 2 * x.cols,
         [&](TileRange rows, T* sums) {
-            const View<T> weight_sums(sums, 1, x.cols), bias_sums(sums + x.cols, 1, x.cols);
+            T *const weight_sums = sums, *const bias_sums = sums + x.cols;
             for (std::size_t i = rows.begin; i < rows.end; ++i) {
-                const auto in = cpu::row_of(x, i), up = cpu::row_of(dy, i);
-                cpu::row_of(weight_sums, 0) += up * (in - mean[i]) * rstd[i];
-                cpu::row_of(bias_sums, 0) += up;
+                const auto add_product = [normal = normal_of_row(i)](const auto& sum, const auto& u, const auto& p) {
+                    return pmadd(u, normal(p), sum);
+                };
+                cpu::map_packets(x.cols, weight_sums, add_product, weight_sums, dy.row(i), x.row(i));
+                cpu::map_packets(
+                    x.cols, bias_sums, [](const auto& sum, const auto& u) { return padd(sum, u); }, bias_sums,
+                    dy.row(i));
                 if (!dx.empty()) input_gradient(i);
             }
         },

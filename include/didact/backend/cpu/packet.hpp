@@ -100,6 +100,25 @@ T lane_sum(std::size_t count, const Term& term) {
     return sum;
 }
 
+/// Σ f(in[j]...) for j in [0, count), packet by packet, in four sums side by side, as each waits for its own last
+/// addition.
+template <class T, class F, class... In>
+T sum_packets(std::size_t count, const F& f, const In*... in) {
+    static_assert((std::is_same_v<T, In> && ...));
+    using Eigen::internal::padd;
+    constexpr std::size_t lanes = packet_size<T>;
+    Packet<T> sums[4] = {constant(T(0)), constant(T(0)), constant(T(0)), constant(T(0))};
+    std::size_t j = 0;
+    for (; j + 4 * lanes <= count; j += 4 * lanes)
+        for (std::size_t i = 0; i < 4; ++i) sums[i] = padd(sums[i], f(load(in + j + i * lanes)...));
+    for (; j + lanes <= count; j += lanes) sums[0] = padd(sums[0], f(load(in + j)...));
+    T sum = Eigen::internal::predux(padd(padd(sums[0], sums[1]), padd(sums[2], sums[3])));
+    T rest[lanes];
+    map_packets(count - j, rest, f, in + j...);
+    for (std::size_t k = 0; j + k < count; ++k) sum += rest[k];
+    return sum;
+}
+
 /// The largest of x[0], …, x[count − 1]; count > 0.
 template <class T>
 T largest(std::size_t count, const T* x) {
