@@ -51,7 +51,7 @@ Options parse(int argc, const char* const* argv) {
 Budget Budget::of(const std::string& size, bool own_model) {
     Budget b;
     b.rate_factors = {1};
-    b.ewc_strengths = {1e2, 1e3, 1e4};
+    b.ewc_strengths = {1e3, 1e5, 1e6, 1e7};
     b.curve = {100, 300, 0};
     if (own_model) {
         b.steps = 200;
