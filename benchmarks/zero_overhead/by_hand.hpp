@@ -125,7 +125,7 @@ struct ByHand {
     std::size_t adam_steps = 0;
 };
 
-/// The output of frozen blocks for every sample of a data set, computed when a batch first needs it, by itself.
+/// The output of frozen blocks for every sample of a data set, computed when a batch first needs it.
 struct FrozenOutput {
     explicit FrozenOutput(const didact::Dataset& data) : known(data.size()), begin(data.size() + 1) {
         for (std::size_t i = 0; i < data.size(); ++i) begin[i + 1] = begin[i] + data.length(i);
@@ -138,21 +138,26 @@ struct FrozenOutput {
         const std::size_t hidden = trunk.output_size();
         states.resize(begin.back() * hidden);
         const didact::View<float> input = training.scratch(batch.tokens(), hidden);
-        float* out = input.data;
-        for (std::size_t s = 0; s < batch.size(); ++s) {
-            const std::uint32_t sample = batch.samples[s].index;
-            const std::size_t size = (begin[sample + 1] - begin[sample]) * hidden;
-            float* const kept = states.data() + begin[sample] * hidden;
-            if (!known[sample]) {
-                const didact::ArenaScope scope(run.arena);
-                single.clear();
-                single.append(batch, s);
-                std::memcpy(kept, trunk.forward_to(training, single, alone, prefix_layers + 1).data,
-                            size * sizeof(float));
-                known[sample] = true;
+        const auto size = [&](std::size_t sample) { return (begin[sample + 1] - begin[sample]) * hidden; };
+        missing.clear();
+        std::size_t last = 0;
+        for (std::size_t s = 0; s < batch.size(); ++s)
+            if (!known[batch.samples[s].index]) missing.append(batch, last = s);
+        if (const std::size_t wanted = missing.size()) {
+            const didact::ArenaScope scope(run.arena);
+            while (missing.tokens() < B::independent_rows) missing.append(batch, last);
+            const float* computed = trunk.forward_to(training, missing, of_missing, prefix_layers + 1).data;
+            for (std::size_t i = 0; i < wanted; ++i) {
+                const didact::SampleId id = missing.samples[i];
+                std::memcpy(states.data() + begin[id.index] * hidden, computed, size(id.index) * sizeof(float));
+                computed += size(id.index);
+                known[id.index] = true;
             }
-            std::memcpy(out, kept, size * sizeof(float));
-            out += size;
+        }
+        float* out = input.data;
+        for (const didact::SampleId& id : batch.samples) {
+            std::memcpy(out, states.data() + begin[id.index] * hidden, size(id.index) * sizeof(float));
+            out += size(id.index);
         }
         run.saved.hidden = trunk.forward_from(training, batch, run.saved.trunk, prefix_layers + 1, input);
         run.model.head_forward(training, batch, run.saved);
@@ -162,8 +167,8 @@ struct FrozenOutput {
     std::vector<char> known;
     std::vector<std::size_t> begin; ///< token at which a sample begins
     std::vector<float> states;
-    didact::Batch single;
-    Model::Trunk::Saved alone;
+    didact::Batch missing;
+    Model::Trunk::Saved of_missing;
 };
 
 /// PCGrad for two tasks: one gradient each, and their sum after each lost what opposes the other.

@@ -10,9 +10,10 @@
 
 namespace didact::backend_test {
 
-/// What an operation needs, and matrices of random numbers that live as long as the setting.
+/// What an operation of Cpu<T> needs, and matrices of random numbers that live as long as the setting.
 template <class T>
 struct Setting {
+    using S = Scalar<Cpu<T>>;
     ParameterStore<Cpu<T>> store;
     ThreadPool pool;
     Arena arena;
@@ -22,18 +23,18 @@ struct Setting {
     explicit Setting(std::size_t threads = 2) : pool(threads) {}
 
     /// Standard normal, `padding` unused columns after each row.
-    View<T> matrix(std::size_t rows, std::size_t cols, std::size_t padding = 0) {
-        const View<T> whole = arena.matrix<T>(std::max<std::size_t>(rows, 1), cols + padding);
-        for (std::size_t i = 0; i < whole.size(); ++i) whole.data[i] = T(random.normal());
+    View<S> matrix(std::size_t rows, std::size_t cols, std::size_t padding = 0) {
+        const View<S> whole = arena.matrix<S>(std::max<std::size_t>(rows, 1), cols + padding);
+        for (std::size_t i = 0; i < whole.size(); ++i) whole.data[i] = S(random.normal());
         return {whole.data, rows, cols, cols + padding};
     }
-    std::vector<T> list(std::size_t size) {
-        std::vector<T> result(size);
-        for (T& x : result) x = T(random.normal());
+    std::vector<S> list(std::size_t size) {
+        std::vector<S> result(size);
+        for (S& x : result) x = S(random.normal());
         return result;
     }
-    View<T> copy_of(View<const T> a) {
-        const View<T> result = arena.matrix<T>(a.rows, a.cols);
+    View<S> copy_of(View<const S> a) {
+        const View<S> result = arena.matrix<S>(a.rows, a.cols);
         for (std::size_t i = 0; i < a.rows; ++i) std::copy_n(a.row(i), a.cols, result.row(i));
         return result;
     }

@@ -138,12 +138,15 @@ TEST_SUITE("unit") {
         }
     }
 
-    TEST_CASE("a product over an empty dimension is the bias") {
-        Setting<float> s;
-        const View<float> c = s.matrix(3, 4), bias = s.matrix(1, 4), a = s.matrix(3, 1), b = s.matrix(1, 4);
-        gemm(s.context, Transpose::no, View<const float>(a.data, 3, 0), Transpose::no, View<const float>(b.data, 0, 4),
-             c, false, bias);
-        CHECK(difference(c, [&](std::size_t, std::size_t j) { return bias(0, j); }) == 0);
+    TEST_CASE_TEMPLATE("a product over an empty dimension is the bias", T, float, double, bf16) {
+        Setting<T> s;
+        using S = typename Setting<T>::S;
+        for (const std::size_t rows : {3u, 20u}) {
+            const View<S> c = s.matrix(rows, 4), bias = s.matrix(1, 4), a = s.matrix(rows, 1), b = s.matrix(1, 4);
+            gemm(s.context, Transpose::no, View<const S>(a.data, rows, 0), Transpose::no, View<const S>(b.data, 0, 4),
+                 c, false, bias);
+            CHECK(difference(c, [&](std::size_t, std::size_t j) { return bias(0, j); }) == 0);
+        }
     }
 
     TEST_CASE("a product of shapes that do not fit is an error that shows them") {

@@ -64,17 +64,17 @@ TEST_SUITE("unit") {
 
     TEST_CASE("bfloat16 is the upper half of a float, rounded to nearest, ties to even") {
         for (std::uint32_t i = 0; i < 65536; ++i) {
-            const float value = float_from_bfloat16(std::uint16_t(i));
+            const float value = float(bf16{std::uint16_t(i)});
             REQUIRE(std::bit_cast<std::uint32_t>(value) == i << 16);
             if (std::isnan(value))
-                REQUIRE(std::isnan(float_from_bfloat16(bfloat16_from_float(value))));
+                REQUIRE(std::isnan(float(bf16::nearest(value))));
             else
-                REQUIRE(bfloat16_from_float(value) == i);
+                REQUIRE(bf16::nearest(value).bits == i);
         }
-        CHECK(bfloat16_from_float(std::bit_cast<float>(0x3F808000u)) == 0x3F80);
-        CHECK(bfloat16_from_float(std::bit_cast<float>(0x3F808001u)) == 0x3F81);
-        CHECK(bfloat16_from_float(std::bit_cast<float>(0x3F818000u)) == 0x3F82);
-        CHECK(std::isnan(float_from_bfloat16(bfloat16_from_float(std::bit_cast<float>(0x7F800001u)))));
+        CHECK(bf16::nearest(std::bit_cast<float>(0x3F808000u)).bits == 0x3F80);
+        CHECK(bf16::nearest(std::bit_cast<float>(0x3F808001u)).bits == 0x3F81);
+        CHECK(bf16::nearest(std::bit_cast<float>(0x3F818000u)).bits == 0x3F82);
+        CHECK(std::isnan(float(bf16::nearest(std::bit_cast<float>(0x7F800001u)))));
     }
 
     TEST_CASE("every type has the name that finds it") {

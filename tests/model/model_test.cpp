@@ -70,6 +70,36 @@ TEST_SUITE("property") {
         check(Gpt2(small::config(), 4));
     }
 
+    TEST_CASE_TEMPLATE("what a frozen prefix gives for a sample has the same bits whatever comes with it", T, float,
+                       double, bf16) {
+        using S = Scalar<Cpu<T>>;
+        TransformerConfig config = small::config();
+        config.hidden_size = 72;
+        config.intermediate_size = 300;
+        config.max_positions = 64;
+        const Dataset data = small::sentences("data", 60, 3, 1, 50);
+        const auto states = [&](std::size_t at_once) {
+            small::BertModel<Cpu<T>> model(config, 3);
+            model.add_head({.num_labels = 3});
+            Trainer trainer(model, freeze::Prefix{.layers = 2});
+            trainer.policies().plan(model, {});
+            Engine<decltype(model)>& engine = trainer.engine();
+            std::vector<S> all;
+            engine.for_each_batch(data, 0, at_once, [&](const Batch& batch) {
+                engine.logits(batch);
+                for (std::size_t s = 0; s < batch.size(); ++s) {
+                    const std::size_t tokens = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
+                    std::vector<S> own(tokens * config.hidden_size);
+                    REQUIRE(engine.prefix_cache().load(batch, s, {own.data(), tokens, config.hidden_size}));
+                    all.insert(all.end(), own.begin(), own.end());
+                }
+            });
+            return all;
+        };
+        const std::vector<S> together = states(60);
+        for (const std::size_t at_once : {1u, 2u, 7u, 31u}) CHECK(states(at_once) == together);
+    }
+
     TEST_CASE("the cache of a frozen prefix gives the same bits, in training too") {
         const Dataset data = small::sentences("data", 18, 3, 1), other = small::sentences("other", 10, 3, 2);
         for (const std::size_t layers : {1u, 2u, 3u}) {

@@ -12,12 +12,14 @@
 namespace didact {
 
 /// A backend is a tag that says where a model lives and in which precision it computes:
-/// `Scalar` (storage and compute) and `Accumulator` (sums, losses, norms). The operations that layers use are free
+/// `Scalar` (storage and compute) and `Accumulator` (sums, losses, norms). In products of at least `independent_rows`
+/// rows the bits of a row do not depend on the other rows. The operations that layers use are free
 /// functions over `Context<Backend>`, one file an operation in backend/<name>/, the same names on every backend.
 template <class B>
 concept Backend = requires {
     typename B::Scalar;
     typename B::Accumulator;
+    { B::independent_rows } -> std::convertible_to<std::size_t>;
     { B::name } -> std::convertible_to<const char*>;
 };
 

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "didact/core/bf16.hpp"
 #include "didact/core/error.hpp"
 
 namespace didact::io {
@@ -111,16 +112,6 @@ inline std::uint16_t half_from_float(float value) {
     return std::uint16_t(sign | ((rebiased + 0xFFF + (rebiased >> 13 & 1)) >> 13)); // a carry makes the next exponent
 }
 
-/// bfloat16, the upper half of a float, as a float.
-inline float float_from_bfloat16(std::uint16_t value) { return std::bit_cast<float>(std::uint32_t(value) << 16); }
-
-/// The bfloat16 nearest to `value`, ties to even; infinity where it is too large.
-inline std::uint16_t bfloat16_from_float(float value) {
-    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
-    if (value != value) return std::uint16_t(bits >> 16 | 0x40);
-    return std::uint16_t((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-
 /// Decodes the elements of a tensor. Floating-point types (F64, F32, F16, BF16) are read as float or double, integer
 /// types (BOOL too) as integers: neither turns silently into the other. Throws Error, which begins with `what`, for
 /// other types, for another number of elements than `values` has, and for values that a T cannot hold. `bytes` need not
@@ -151,7 +142,7 @@ void decode_elements(Dtype dtype, std::span<const std::byte> bytes, std::span<T>
         case Dtype::F16:
             return decode_each(std::uint16_t(), float_from_half);
         case Dtype::BF16:
-            return decode_each(std::uint16_t(), float_from_bfloat16);
+            return decode_each(bf16(), [](bf16 x) { return float(x); });
         default:
             fail(what, " is ", name_of(dtype), ", expected F64, F32, F16 or BF16");
         }
@@ -208,7 +199,7 @@ void encode_elements(Dtype dtype, std::span<const T> values, std::string& bytes,
     case Dtype::F16:
         return encode_each([&](T x) { return rounded(x, half_from_float, float_from_half); });
     case Dtype::BF16:
-        return encode_each([&](T x) { return rounded(x, bfloat16_from_float, float_from_bfloat16); });
+        return encode_each([&](T x) { return rounded(x, bf16::nearest, [](bf16 y) { return float(y); }); });
     default:
         fail(what, " cannot be written as ", name_of(dtype), ", expected F64, F32, F16 or BF16");
     }

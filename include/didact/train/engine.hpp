@@ -124,19 +124,32 @@ class Engine {
   private:
     /// Writes the input of stage `stage` for every sequence, from the cache or computed.
     void frozen_prefix(Context<B>& context, const Batch& batch, std::size_t stage, View<S> input) {
-        prefix_cache_.begin(stage);
-        for (std::size_t s = 0; s < batch.size(); ++s) {
-            const std::size_t begin = std::size_t(batch.cu_seqlens[s]), end = std::size_t(batch.cu_seqlens[s + 1]);
-            const View<S> rows = input.middle_rows(begin, end - begin);
-            if (prefix_cache_.load(batch, s, rows)) continue;
+        prefix_cache_.begin(model_.trunk(), parameters(), stage);
+        const auto rows_of = [](const Batch& of, std::size_t s, View<S> rows) {
+            return rows.middle_rows(std::size_t(of.cu_seqlens[s]),
+                                    std::size_t(of.cu_seqlens[s + 1] - of.cu_seqlens[s]));
+        };
+        missing_.clear();
+        for (std::size_t s = 0; s < batch.size(); ++s)
+            if (!prefix_cache_.load(batch, s, rows_of(batch, s, input))) missing_.push_back(s);
+        for (std::size_t begin = 0, end = 0; begin < missing_.size(); begin = end) {
+            together_.clear();
+            while (end < missing_.size() && (end == begin || together_.tokens() < tokens_together))
+                together_.append(batch, missing_[end++]);
+            // Or the bits of a sample's states would depend on what is computed with it.
+            while (together_.tokens() < B::independent_rows) together_.append(batch, missing_[begin]);
             const ArenaScope scope(context.arena);
-            single_.clear();
-            single_.append(batch, s);
-            const View<S> states = model_.trunk().forward_to(context, single_, prefix_saved_, stage);
-            copy(context, states, rows);
-            prefix_cache_.store(batch, s, states);
+            const View<S> states = model_.trunk().forward_to(context, together_, prefix_saved_, stage);
+            for (std::size_t i = 0; i < end - begin; ++i) {
+                const View<S> own = rows_of(together_, i, states);
+                copy(context, own, rows_of(batch, missing_[begin + i], input));
+                prefix_cache_.store(batch, missing_[begin + i], own);
+            }
         }
     }
+
+    /// A frozen prefix takes samples until they have so many tokens, which bounds its memory.
+    static constexpr std::size_t tokens_together = 1024;
 
     Model& model_;
     ThreadPool pool_;
@@ -145,7 +158,8 @@ class Engine {
     typename Model::Trunk::Saved prefix_saved_;
     PrefixCache<B> prefix_cache_;
     std::vector<float> losses_;
-    Batch own_batch_, single_;
+    Batch own_batch_, together_;
+    std::vector<std::size_t> missing_; ///< sequences of a batch that the cache lacks
     bool cache_prefix_ = true;
 };
 

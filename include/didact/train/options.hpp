@@ -17,10 +17,13 @@ struct TrainingOptions {
     std::uint64_t seed = 0;                ///< of order, dropout and everything else that is drawn
     std::size_t threads = 0;               ///< 0: as many as the machine has; the result does not depend on it
     std::size_t evaluation_batch_size = 64;
-    std::size_t patience = 0;        ///< epochs without a better validation metric before stopping; 0: never stop early
-    bool restore_best = true;        ///< end each experience with the values of the best epoch by validation
-    bool reset_optimizer = true;     ///< forget moments and step count when an experience begins
-    bool evaluate_before = false;    ///< evaluate the untrained model too (row 0 of R), which forward transfer needs
+    std::size_t patience = 0;     ///< epochs without a better validation metric before stopping; 0: never stop early
+    bool restore_best = true;     ///< end each experience with the values of the best epoch by validation
+    bool reset_optimizer = true;  ///< forget moments and step count when an experience begins
+    bool evaluate_before = false; ///< evaluate the untrained model too (row 0 of R), which forward transfer needs
+    /// An existing folder for the outputs of a frozen prefix, which later runs find there; empty: they are kept in
+    /// memory.
+    std::string prefix_cache = {};
     std::function<bool()> stop = {}; ///< asked after each step; true ends `fit` in a state that can be resumed
 
     void check() const {

@@ -25,13 +25,14 @@ inline void check_setup(const Stream& stream, const TrainingOptions& options, st
             " and no experience has validation data to stop by");
 }
 
-/// What a run must have in common with the checkpoint that it goes on from, one thing a line: its data and the options
-/// that decide which sample comes when. Its length, the threads and how it evaluates may change.
-inline std::string describe_run(const Stream& stream, const TrainingOptions& options) {
+/// What a run must have in common with the checkpoint that it goes on from, one thing a line: its data, the backend and
+/// the options that decide which sample comes when. Its length, the threads and how it evaluates may change.
+inline std::string describe_run(const Stream& stream, const TrainingOptions& options, const char* backend) {
     std::ostringstream text;
     text << "seed " << options.seed << "\nbatch_size " << options.batch_size << "\naccumulation "
          << options.accumulation << "\nmicro_batch_tokens " << options.micro_batch_tokens << "\nmax_gradient_norm "
-         << options.max_gradient_norm << "\nreset_optimizer " << options.reset_optimizer << '\n';
+         << options.max_gradient_norm << "\nreset_optimizer " << options.reset_optimizer << "\nbackend " << backend
+         << '\n';
     for (const Experience& experience : stream)
         for (const TaskData& data : experience.tasks)
             text << "in experience '" << experience.name << "' for task " << data.task << ' ' << data.train.size()

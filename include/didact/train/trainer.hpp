@@ -85,7 +85,7 @@ class Trainer {
     /// checkpoint that was restored.
     void check_run(const Stream& stream, const TrainingOptions& options) const {
         check_setup(stream, options, model_.tasks());
-        const std::string run = describe_run(stream, options);
+        const std::string run = describe_run(stream, options, B::name);
         require(!restored_ || run == run_, restored_from_, ": ",
                 first_difference("it is of a run with ", run_, " and this one has ", run));
     }
@@ -135,9 +135,10 @@ class Trainer {
 
     void begin_run(const Stream& stream, const TrainingOptions& options) {
         check_run(stream, options);
-        run_ = describe_run(stream, options);
+        run_ = describe_run(stream, options, B::name);
         if (options.threads != options_.threads) engine_ = std::make_unique<Engine<Model>>(model_, options.threads);
         options_ = options;
+        engine_->prefix_cache().keep_in(options.prefix_cache);
         if (!restored_) {
             moment_ = {};
             cursor_ = {};

@@ -106,8 +106,9 @@ void with_activation(Activation kind, const Call& call) {
 }
 
 /// y = activation(x), element by element; y may be x.
-template <class T>
-void activation_forward(Context<Cpu<T>>& context, Activation kind, View<const std::type_identity_t<T>> x, View<T> y) {
+template <CpuBackend B>
+void activation_forward(Context<B>& context, Activation kind, View<const Scalar<B>> x, View<Scalar<B>> y) {
+    using T = Scalar<B>;
     cpu::with_activation(kind, [&](auto constant) {
         cpu::for_each_row(context, y.rows, y.cols, [&](std::size_t i) {
             const T* in = x.row(i);
@@ -125,9 +126,10 @@ void activation_forward(Context<Cpu<T>>& context, Activation kind, View<const st
 }
 
 /// dx = dy ⊙ activation′(x); dx may be dy.
-template <class T>
-void activation_backward(Context<Cpu<T>>& context, Activation kind, View<const std::type_identity_t<T>> x,
-                         View<const std::type_identity_t<T>> dy, View<T> dx) {
+template <CpuBackend B>
+void activation_backward(Context<B>& context, Activation kind, View<const Scalar<B>> x, View<const Scalar<B>> dy,
+                         View<Scalar<B>> dx) {
+    using T = Scalar<B>;
     cpu::with_activation(kind, [&](auto constant) {
         cpu::for_each_row(context, dx.rows, dx.cols, [&](std::size_t i) {
             const T *in = x.row(i), *up = dy.row(i);
@@ -149,8 +151,9 @@ void activation_backward(Context<Cpu<T>>& context, Activation kind, View<const s
 }
 
 /// dy ⊙ (1 − y²) in place, for y = tanh(x).
-template <class T>
-void tanh_backward_from_output(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> y, View<T> dy) {
+template <CpuBackend B>
+void tanh_backward_from_output(Context<B>& context, View<const Scalar<B>> y, View<Scalar<B>> dy) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, dy.rows, dy.cols, [&](std::size_t i) {
         const T* out = y.row(i);
         T* up = dy.row(i);

@@ -72,10 +72,11 @@ inline void attention_mask(const AttentionShape& shape, std::size_t item, std::s
 /// out = softmax(q kᵀ · scale) v, per sequence and head, never across sequences (Vaswani et al. 2017). q, k, v, out:
 /// (tokens, hidden), head h in columns [h d, (h + 1) d). log_sums (tokens · heads, token-major) keeps log Σ exp of each
 /// row of scores, all that backward needs to make the probabilities again (Dao et al. 2022, arXiv 2205.14135).
-template <class T>
-void attention_forward(Context<Cpu<T>>& context, const AttentionShape& shape, View<const std::type_identity_t<T>> q,
-                       View<const std::type_identity_t<T>> k, View<const std::type_identity_t<T>> v, View<T> out,
-                       std::span<T> log_sums) {
+template <CpuBackend B>
+void attention_forward(Context<B>& context, const AttentionShape& shape, View<const Scalar<B>> q,
+                       View<const Scalar<B>> k, View<const Scalar<B>> v, View<Scalar<B>> out,
+                       std::span<Scalar<B>> log_sums) {
+    using T = Scalar<B>;
     using Gemm = cpu::OuterGemm<T>;
     using Item = cpu::AttentionItem<T>;
     const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();
@@ -110,11 +111,12 @@ void attention_forward(Context<Cpu<T>>& context, const AttentionShape& shape, Vi
 }
 
 /// Writes dq, dk and dv. `out` and `log_sums` are forward's.
-template <class T>
-void attention_backward(Context<Cpu<T>>& context, const AttentionShape& shape, View<const std::type_identity_t<T>> q,
-                        View<const std::type_identity_t<T>> k, View<const std::type_identity_t<T>> v,
-                        View<const std::type_identity_t<T>> out, std::span<const T> log_sums,
-                        View<const std::type_identity_t<T>> dout, View<T> dq, View<T> dk, View<T> dv) {
+template <CpuBackend B>
+void attention_backward(Context<B>& context, const AttentionShape& shape, View<const Scalar<B>> q,
+                        View<const Scalar<B>> k, View<const Scalar<B>> v, View<const Scalar<B>> out,
+                        std::span<const Scalar<B>> log_sums, View<const Scalar<B>> dout, View<Scalar<B>> dq,
+                        View<Scalar<B>> dk, View<Scalar<B>> dv) {
+    using T = Scalar<B>;
     using Gemm = cpu::OuterGemm<T>;
     using Item = cpu::AttentionItem<T>;
     const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();

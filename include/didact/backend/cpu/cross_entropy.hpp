@@ -12,10 +12,11 @@ namespace didact {
 /// loss[i] = −Σ_c t_c u_c log softmax(logits[i])_c with t = (1 − ε) onehot(labels[i]) + ε / C, the label smoothing of
 /// Szegedy et al. 2016, and class weights u (empty: 1 each), both as PyTorch's `cross_entropy` has them. logits: (rows,
 /// C). log_sums[i] = log Σ exp(logits[i]) is kept.
-template <class T>
-void cross_entropy_forward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> logits,
-                           std::span<const std::int32_t> labels, double smoothing, std::span<T> log_sums,
-                           std::span<T> losses, std::span<const float> class_weights = {}) {
+template <CpuBackend B>
+void cross_entropy_forward(Context<B>& context, View<const Scalar<B>> logits, std::span<const std::int32_t> labels,
+                           double smoothing, std::span<Scalar<B>> log_sums, std::span<Scalar<B>> losses,
+                           std::span<const float> class_weights = {}) {
+    using T = Scalar<B>;
     const T class_sum = cpu::lane_sum<T>(class_weights.size(), [&](std::size_t j) { return T(class_weights[j]); });
     cpu::for_each_row(context, logits.rows, logits.cols, [&](std::size_t i) {
         const T* z = logits.row(i);
@@ -36,10 +37,11 @@ void cross_entropy_forward(Context<Cpu<T>>& context, View<const std::type_identi
 }
 
 /// dlogits[i]_c = weights[i] · (softmax(logits[i])_c Σ_k t_k u_k − t_c u_c); dlogits may be logits.
-template <class T>
-void cross_entropy_backward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> logits,
-                            std::span<const std::int32_t> labels, double smoothing, std::span<const T> log_sums,
-                            std::span<const T> weights, View<T> dlogits, std::span<const float> class_weights = {}) {
+template <CpuBackend B>
+void cross_entropy_backward(Context<B>& context, View<const Scalar<B>> logits, std::span<const std::int32_t> labels,
+                            double smoothing, std::span<const Scalar<B>> log_sums, std::span<const Scalar<B>> weights,
+                            View<Scalar<B>> dlogits, std::span<const float> class_weights = {}) {
+    using T = Scalar<B>;
     const T class_sum = cpu::lane_sum<T>(class_weights.size(), [&](std::size_t j) { return T(class_weights[j]); });
     cpu::for_each_row(context, logits.rows, logits.cols, [&](std::size_t i) {
         const T* z = logits.row(i);

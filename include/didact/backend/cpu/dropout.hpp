@@ -56,9 +56,10 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
 
 /// y = x ⊙ mask / (1 − p), or y = residual + that, with the mask of stream (key, row) kept in `mask` (rows · cols); y
 /// may be x.
-template <class T>
-void dropout_forward(Context<Cpu<T>>& context, double p, std::uint64_t key, View<const std::type_identity_t<T>> x,
-                     View<T> y, std::span<std::uint8_t> mask, View<const std::type_identity_t<T>> residual = {}) {
+template <CpuBackend B>
+void dropout_forward(Context<B>& context, double p, std::uint64_t key, View<const Scalar<B>> x, View<Scalar<B>> y,
+                     std::span<std::uint8_t> mask, View<const Scalar<B>> residual = {}) {
+    using T = Scalar<B>;
     const T factor = T(1 / (1 - p));
     cpu::for_each_row(context, y.rows, y.cols, [&](std::size_t i) {
         std::uint8_t* kept = mask.data() + i * y.cols;
@@ -75,9 +76,10 @@ void dropout_forward(Context<Cpu<T>>& context, double p, std::uint64_t key, View
 }
 
 /// dx = dy ⊙ mask / (1 − p); dx may be dy.
-template <class T>
-void dropout_backward(Context<Cpu<T>>& context, double p, std::span<const std::uint8_t> mask,
-                      View<const std::type_identity_t<T>> dy, View<T> dx) {
+template <CpuBackend B>
+void dropout_backward(Context<B>& context, double p, std::span<const std::uint8_t> mask, View<const Scalar<B>> dy,
+                      View<Scalar<B>> dx) {
+    using T = Scalar<B>;
     const T factor = T(1 / (1 - p));
     cpu::for_each_row(context, dx.rows, dx.cols, [&](std::size_t i) {
         const std::uint8_t* kept = mask.data() + i * dx.cols;

@@ -25,6 +25,7 @@ class GemmBlocking : public Eigen::internal::level3_blocking<T, T> {
 /// Eigen's product: needs no other library.
 template <class T>
 struct EigenGemm {
+    using Operand = T;
     static constexpr const char* name = "Eigen";
     /// Eigen sums the rows of an incomplete panel in another order than those of a full one.
     static std::size_t row_panel() { return Eigen::internal::gebp_traits<T, T>::nr; }

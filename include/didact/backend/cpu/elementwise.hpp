@@ -6,9 +6,9 @@
 namespace didact {
 
 /// out = a + b, all (rows, cols); out may be a or b.
-template <class T>
-void add(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, View<const std::type_identity_t<T>> b,
-         View<T> out) {
+template <CpuBackend B>
+void add(Context<B>& context, View<const Scalar<B>> a, View<const Scalar<B>> b, View<Scalar<B>> out) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
         const T *x = a.row(i), *y = b.row(i);
         T* z = out.row(i);
@@ -17,9 +17,9 @@ void add(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, View<c
 }
 
 /// out = a ⊙ b, all (rows, cols); out may be a or b.
-template <class T>
-void multiply(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, View<const std::type_identity_t<T>> b,
-              View<T> out) {
+template <CpuBackend B>
+void multiply(Context<B>& context, View<const Scalar<B>> a, View<const Scalar<B>> b, View<Scalar<B>> out) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
         const T *x = a.row(i), *y = b.row(i);
         T* z = out.row(i);
@@ -28,9 +28,10 @@ void multiply(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, V
 }
 
 /// out[n] = Σ_k weights[n · m + k] · a[n · m + k]², for the m = a.rows / out.rows rows of `a` that belong to row n.
-template <class T>
-void sum_weighted_squares(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, std::span<const T> weights,
-                          View<T> out) {
+template <CpuBackend B>
+void sum_weighted_squares(Context<B>& context, View<const Scalar<B>> a, std::span<const Scalar<B>> weights,
+                          View<Scalar<B>> out) {
+    using T = Scalar<B>;
     const std::size_t many = a.rows / out.rows;
     cpu::for_each_row(context, out.rows, many * out.cols, [&](std::size_t n) {
         T* z = out.row(n);
@@ -43,15 +44,16 @@ void sum_weighted_squares(Context<Cpu<T>>& context, View<const std::type_identit
 }
 
 /// out = a.
-template <class T>
-void copy(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, View<T> out) {
+template <CpuBackend B>
+void copy(Context<B>& context, View<const Scalar<B>> a, View<Scalar<B>> out) {
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) { std::copy_n(a.row(i), out.cols, out.row(i)); });
 }
 
 /// out = factor · a, or out += factor · a.
-template <class T>
-void scale(Context<Cpu<T>>& context, T factor, View<const std::type_identity_t<T>> a, View<T> out,
+template <CpuBackend B>
+void scale(Context<B>& context, Scalar<B> factor, View<const Scalar<B>> a, View<Scalar<B>> out,
            bool accumulate = false) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
         const T* x = a.row(i);
         T* z = out.row(i);
@@ -62,23 +64,24 @@ void scale(Context<Cpu<T>>& context, T factor, View<const std::type_identity_t<T
     });
 }
 
-template <class T>
-void fill(Context<Cpu<T>>& context, T value, View<T> out) {
+template <CpuBackend B>
+void fill(Context<B>& context, Scalar<B> value, View<Scalar<B>> out) {
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) { std::fill_n(out.row(i), out.cols, value); });
 }
 
 /// out[i] = a[rows[i]].
-template <class T>
-void gather_rows(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a, std::span<const std::int32_t> rows,
-                 View<T> out) {
+template <CpuBackend B>
+void gather_rows(Context<B>& context, View<const Scalar<B>> a, std::span<const std::int32_t> rows,
+                 View<Scalar<B>> out) {
     cpu::for_each_row(context, out.rows, out.cols,
                       [&](std::size_t i) { std::copy_n(a.row(std::size_t(rows[i])), out.cols, out.row(i)); });
 }
 
 /// out[rows[i]] += a[i]; `rows` may not name a row twice.
-template <class T>
-void scatter_add_rows(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a,
-                      std::span<const std::int32_t> rows, View<T> out) {
+template <CpuBackend B>
+void scatter_add_rows(Context<B>& context, View<const Scalar<B>> a, std::span<const std::int32_t> rows,
+                      View<Scalar<B>> out) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, a.rows, a.cols, [&](std::size_t i) {
         const T* x = a.row(i);
         T* z = out.row(std::size_t(rows[i]));
@@ -87,9 +90,10 @@ void scatter_add_rows(Context<Cpu<T>>& context, View<const std::type_identity_t<
 }
 
 /// out[s] = mean of the rows of `a` in segment s, segment s being rows [offsets[s], offsets[s + 1]).
-template <class T>
-void segment_mean(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> a,
-                  std::span<const std::int32_t> offsets, View<T> out) {
+template <CpuBackend B>
+void segment_mean(Context<B>& context, View<const Scalar<B>> a, std::span<const std::int32_t> offsets,
+                  View<Scalar<B>> out) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t s) {
         T* z = out.row(s);
         std::fill_n(z, out.cols, T(0));
@@ -101,9 +105,10 @@ void segment_mean(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> 
 }
 
 /// da[i] += dout[s] / (length of segment s) for every row i of segment s.
-template <class T>
-void segment_mean_backward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> dout,
-                           std::span<const std::int32_t> offsets, View<T> da) {
+template <CpuBackend B>
+void segment_mean_backward(Context<B>& context, View<const Scalar<B>> dout, std::span<const std::int32_t> offsets,
+                           View<Scalar<B>> da) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, dout.rows, dout.cols, [&](std::size_t s) {
         const T factor = T(1) / T(std::max(1, offsets[s + 1] - offsets[s]));
         for (std::int32_t i = offsets[s]; i < offsets[s + 1]; ++i)

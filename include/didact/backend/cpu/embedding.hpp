@@ -8,9 +8,10 @@
 namespace didact {
 
 /// out[i] = table[ids[i]], or out[i] += table[ids[i]]. table: (entries, hidden), out: (tokens, hidden).
-template <class T>
-void embedding_forward(Context<Cpu<T>>& context, std::span<const std::int32_t> ids,
-                       View<const std::type_identity_t<T>> table, View<T> out, bool accumulate) {
+template <CpuBackend B>
+void embedding_forward(Context<B>& context, std::span<const std::int32_t> ids, View<const Scalar<B>> table,
+                       View<Scalar<B>> out, bool accumulate) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
         const T* in = table.row(std::size_t(ids[i]));
         T* to = out.row(i);
@@ -22,9 +23,10 @@ void embedding_forward(Context<Cpu<T>>& context, std::span<const std::int32_t> i
 }
 
 /// dtable[ids[i]] += dout[i]. Cut by columns, so that no two tiles write the same element and sums keep their order.
-template <class T>
-void embedding_backward(Context<Cpu<T>>& context, std::span<const std::int32_t> ids,
-                        View<const std::type_identity_t<T>> dout, View<T> dtable) {
+template <CpuBackend B>
+void embedding_backward(Context<B>& context, std::span<const std::int32_t> ids, View<const Scalar<B>> dout,
+                        View<Scalar<B>> dtable) {
+    using T = Scalar<B>;
     constexpr std::size_t width = 64;
     context.pool.for_each_tile(tile_count(dout.cols, width), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, dout.cols);

@@ -10,10 +10,11 @@ namespace didact {
 
 /// y = (x − mean) · rstd ⊙ weight + bias, row by row (Ba et al. 2016, arXiv 1607.06450), with the biased variance.
 /// x, y: (rows, hidden); weight, bias: (1, hidden); mean and rstd of each row are kept for backward. y may be x.
-template <class T>
-void layer_norm_forward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> x,
-                        View<const std::type_identity_t<T>> weight, View<const std::type_identity_t<T>> bias,
-                        double epsilon, View<T> y, std::span<T> mean, std::span<T> rstd) {
+template <CpuBackend B>
+void layer_norm_forward(Context<B>& context, View<const Scalar<B>> x, View<const Scalar<B>> weight,
+                        View<const Scalar<B>> bias, double epsilon, View<Scalar<B>> y, std::span<Scalar<B>> mean,
+                        std::span<Scalar<B>> rstd) {
+    using T = Scalar<B>;
     using namespace Eigen::internal;
     cpu::for_each_row(context, x.rows, x.cols, [&](std::size_t i) {
         const T* const in = x.row(i);
@@ -34,11 +35,11 @@ void layer_norm_forward(Context<Cpu<T>>& context, View<const std::type_identity_
 
 /// dx = rstd · (g − mean(g) − x̂ · mean(g ⊙ x̂)) with g = dy ⊙ weight; dweight += Σ dy ⊙ x̂, dbias += Σ dy.
 /// dx, dweight and dbias may be empty where not wanted; dx may be dy.
-template <class T>
-void layer_norm_backward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> x,
-                         View<const std::type_identity_t<T>> weight, std::span<const T> mean, std::span<const T> rstd,
-                         View<const std::type_identity_t<T>> dy, View<T> dx, View<std::type_identity_t<T>> dweight,
-                         View<std::type_identity_t<T>> dbias) {
+template <CpuBackend B>
+void layer_norm_backward(Context<B>& context, View<const Scalar<B>> x, View<const Scalar<B>> weight,
+                         std::span<const Scalar<B>> mean, std::span<const Scalar<B>> rstd, View<const Scalar<B>> dy,
+                         View<Scalar<B>> dx, View<Scalar<B>> dweight, View<Scalar<B>> dbias) {
+    using T = Scalar<B>;
     using namespace Eigen::internal;
     const T size = T(x.cols);
     const auto normal_of_row = [&](std::size_t i) {

@@ -17,9 +17,28 @@ void omp_set_num_threads(int);
 
 namespace didact::cpu {
 
+/// Keeps oneDNN from starting threads of its own for a call: the pool's are at work.
+class OneDnnOnOneThread {
+#if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
+  public:
+    OneDnnOnOneThread() : before_(omp_get_max_threads()) {
+        if (before_ != 1) omp_set_num_threads(1);
+    }
+    ~OneDnnOnOneThread() {
+        if (before_ != 1) omp_set_num_threads(before_);
+    }
+    OneDnnOnOneThread(const OneDnnOnOneThread&) = delete;
+    OneDnnOnOneThread& operator=(const OneDnnOnOneThread&) = delete;
+
+  private:
+    int before_;
+#endif
+};
+
 /// oneDNN's product of floats, which generates its code for the machine that it runs on. It takes its work memory from
 /// the heap by itself.
 struct OneDnnGemm {
+    using Operand = float;
     static constexpr const char* name = "oneDNN";
     /// Found by comparing bits: with AVX-512, products of fewer rows than a panel sum in another order; with AVX2, the
     /// rows of an incomplete panel do, and those of large products, which are packed.
@@ -34,7 +53,7 @@ struct OneDnnGemm {
 
     static void product(Transpose transpose_a, View<const float> a, Transpose transpose_b, View<const float> b,
                         View<float> c, bool accumulate) {
-        const OnOneThread guard;
+        const OneDnnOnOneThread guard;
         const bool over_rows_of_a = transpose_a == Transpose::no;
         const std::size_t depth = over_rows_of_a ? a.cols : a.rows;
         const std::size_t block = over_rows_of_a ? depth_block : depth;
@@ -71,24 +90,6 @@ struct OneDnnGemm {
         for (std::size_t i = 0; i < x.rows; ++i) std::copy_n(x.row(i), x.cols, copy.row(i));
         return copy;
     }
-
-    /// Keeps oneDNN from starting threads of its own for a call: the pool's are at work.
-    class OnOneThread {
-#if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
-      public:
-        OnOneThread() : before_(omp_get_max_threads()) {
-            if (before_ != 1) omp_set_num_threads(1);
-        }
-        ~OnOneThread() {
-            if (before_ != 1) omp_set_num_threads(before_);
-        }
-        OnOneThread(const OnOneThread&) = delete;
-        OnOneThread& operator=(const OnOneThread&) = delete;
-
-      private:
-        int before_;
-#endif
-    };
 };
 
 }

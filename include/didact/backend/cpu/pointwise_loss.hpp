@@ -9,9 +9,10 @@ namespace didact {
 
 /// loss[i] = mean over outputs of max(z, 0) − z t + log(1 + e^−|z|), PyTorch's `binary_cross_entropy_with_logits`.
 /// logits: (rows, labels), targets: rows · labels numbers in [0, 1].
-template <class T>
-void binary_cross_entropy_forward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> logits,
-                                  std::span<const float> targets, std::span<T> losses) {
+template <CpuBackend B>
+void binary_cross_entropy_forward(Context<B>& context, View<const Scalar<B>> logits, std::span<const float> targets,
+                                  std::span<Scalar<B>> losses) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, logits.rows, logits.cols, [&](std::size_t i) {
         T sum = 0;
         for (std::size_t j = 0; j < logits.cols; ++j) {
@@ -23,9 +24,10 @@ void binary_cross_entropy_forward(Context<Cpu<T>>& context, View<const std::type
 }
 
 /// dlogits = weights[i] / labels · (sigmoid(z) − t); dlogits may be logits.
-template <class T>
-void binary_cross_entropy_backward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> logits,
-                                   std::span<const float> targets, std::span<const T> weights, View<T> dlogits) {
+template <CpuBackend B>
+void binary_cross_entropy_backward(Context<B>& context, View<const Scalar<B>> logits, std::span<const float> targets,
+                                   std::span<const Scalar<B>> weights, View<Scalar<B>> dlogits) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, logits.rows, logits.cols, [&](std::size_t i) {
         for (std::size_t j = 0; j < logits.cols; ++j)
             dlogits(i, j) = weights[i] / T(logits.cols) *
@@ -34,9 +36,10 @@ void binary_cross_entropy_backward(Context<Cpu<T>>& context, View<const std::typ
 }
 
 /// loss[i] = mean over outputs of (z − t)², PyTorch's `mse_loss`.
-template <class T>
-void squared_error_forward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> outputs,
-                           std::span<const float> targets, std::span<T> losses) {
+template <CpuBackend B>
+void squared_error_forward(Context<B>& context, View<const Scalar<B>> outputs, std::span<const float> targets,
+                           std::span<Scalar<B>> losses) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, outputs.rows, outputs.cols, [&](std::size_t i) {
         T sum = 0;
         for (std::size_t j = 0; j < outputs.cols; ++j) {
@@ -48,9 +51,10 @@ void squared_error_forward(Context<Cpu<T>>& context, View<const std::type_identi
 }
 
 /// doutputs = weights[i] · 2 (z − t) / outputs; doutputs may be outputs.
-template <class T>
-void squared_error_backward(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> outputs,
-                            std::span<const float> targets, std::span<const T> weights, View<T> doutputs) {
+template <CpuBackend B>
+void squared_error_backward(Context<B>& context, View<const Scalar<B>> outputs, std::span<const float> targets,
+                            std::span<const Scalar<B>> weights, View<Scalar<B>> doutputs) {
+    using T = Scalar<B>;
     cpu::for_each_row(context, outputs.rows, outputs.cols, [&](std::size_t i) {
         for (std::size_t j = 0; j < outputs.cols; ++j)
             doutputs(i, j) = weights[i] * T(2) * (outputs(i, j) - T(targets[i * outputs.cols + j])) / T(outputs.cols);
@@ -60,10 +64,11 @@ void squared_error_backward(Context<Cpu<T>>& context, View<const std::type_ident
 /// RankNet (Burges et al. 2005): Σ log(1 + e^−(zᵢ − zⱼ)) over the ordered pairs of rows of one group in which i is more
 /// relevant than j, each pair weighing √(weights[i] weights[j]). scores: (rows, 1). losses[i] collects half of each of
 /// its pairs; dscores is written, times `scale`, unless it is empty. Returns the weighted sum over pairs.
-template <class T>
-double pairwise_logistic(Context<Cpu<T>>&, View<const std::type_identity_t<T>> scores,
-                         std::span<const std::int32_t> groups, std::span<const float> relevance,
-                         std::span<const float> weights, std::span<T> losses, double scale, View<T> dscores) {
+template <CpuBackend B>
+double pairwise_logistic(Context<B>&, View<const Scalar<B>> scores, std::span<const std::int32_t> groups,
+                         std::span<const float> relevance, std::span<const float> weights, std::span<Scalar<B>> losses,
+                         double scale, View<Scalar<B>> dscores) {
+    using T = Scalar<B>;
     double total = 0;
     for (std::size_t i = 0; i < scores.rows; ++i) {
         losses[i] = 0;

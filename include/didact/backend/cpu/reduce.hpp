@@ -10,8 +10,9 @@
 namespace didact {
 
 /// db += column sums of dy. dy: (rows, cols), db: (1, cols). The gradient of a bias.
-template <class T>
-void add_column_sums(Context<Cpu<T>>& context, View<const std::type_identity_t<T>> dy, View<T> db) {
+template <CpuBackend B>
+void add_column_sums(Context<B>& context, View<const Scalar<B>> dy, View<Scalar<B>> db) {
+    using T = Scalar<B>;
     const auto add_rows = [&](TileRange rows, T* sums) {
         std::size_t i = rows.begin;
         for (; i + 4 <= rows.end; i += 4) {
@@ -30,8 +31,8 @@ namespace cpu {
 inline constexpr std::size_t double_lanes = std::max<std::size_t>(packet_size<double>, 4);
 
 /// Σ sum_of(range) over ranges of fixed width, added in order: the same bits for any number of threads.
-template <class T, class SumOf>
-double ordered_sum(Context<Cpu<T>>& context, std::size_t size, const SumOf& sum_of) {
+template <CpuBackend B, class SumOf>
+double ordered_sum(Context<B>& context, std::size_t size, const SumOf& sum_of) {
     constexpr std::size_t width = 16384;
     const ArenaScope scope(context.arena);
     const std::span<double> partial = context.arena.template array<double>(tile_count(size, width));
@@ -45,8 +46,9 @@ double ordered_sum(Context<Cpu<T>>& context, std::size_t size, const SumOf& sum_
 }
 
 /// Σ aᵢ bᵢ in double.
-template <class T>
-double dot(Context<Cpu<T>>& context, std::span<const T> a, std::span<const T> b) {
+template <CpuBackend B>
+double dot(Context<B>& context, std::span<const Scalar<B>> a, std::span<const Scalar<B>> b) {
+    using T = Scalar<B>;
     constexpr std::size_t lanes = cpu::double_lanes, chains = 4;
     typedef T Elements __attribute__((vector_size(lanes * sizeof(T))));
     typedef double Doubles __attribute__((vector_size(lanes * sizeof(double))));
@@ -69,8 +71,9 @@ double dot(Context<Cpu<T>>& context, std::span<const T> a, std::span<const T> b)
 }
 
 /// Σ aᵢ²: short sums in T, and their sum in double, to about one part in 10⁷ of floats.
-template <class T>
-double squared_norm(Context<Cpu<T>>& context, std::span<const T> a) {
+template <CpuBackend B>
+double squared_norm(Context<B>& context, std::span<const Scalar<B>> a) {
+    using T = Scalar<B>;
     constexpr std::size_t chains = 4, terms = 16, block = chains * terms * cpu::packet_size<T>;
     return cpu::ordered_sum(context, a.size(), [&](TileRange range) {
         using namespace Eigen::internal;
@@ -94,8 +97,9 @@ double squared_norm(Context<Cpu<T>>& context, std::span<const T> a) {
 }
 
 /// sums[i] += factor · values[i]²: how per-sample gradients become Fisher information.
-template <class T>
-void add_squares(Context<Cpu<T>>& context, double factor, std::span<const T> values, std::span<T> sums) {
+template <CpuBackend B>
+void add_squares(Context<B>& context, double factor, std::span<const Scalar<B>> values, std::span<Scalar<B>> sums) {
+    using T = Scalar<B>;
     constexpr std::size_t width = 16384;
     context.pool.for_each_tile(tile_count(values.size(), width), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, values.size());

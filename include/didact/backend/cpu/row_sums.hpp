@@ -9,9 +9,9 @@ namespace didact::cpu {
 /// Sums over rows for each of `cols` columns. add_rows(rows, sums) adds a range of rows to `sums`, those of its tile;
 /// add_to(column, sum) gets the sum over all tiles. Tiles depend on the shape only and are added in order: the same
 /// bits for any number of threads.
-template <class T, class AddRows, class AddTo>
-void sum_rows(Context<Cpu<T>>& context, std::size_t rows, std::size_t cols, const AddRows& add_rows,
-              const AddTo& add_to) {
+template <CpuBackend B, class AddRows, class AddTo>
+void sum_rows(Context<B>& context, std::size_t rows, std::size_t cols, const AddRows& add_rows, const AddTo& add_to) {
+    using T = Scalar<B>;
     constexpr std::size_t most_tiles = 64, columns_at_once = 256;
     const std::size_t width = std::max({std::size_t(1), 16384 / std::max<std::size_t>(cols, 1),
                                         (rows + most_tiles - 1) / most_tiles}),

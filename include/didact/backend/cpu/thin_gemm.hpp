@@ -18,8 +18,8 @@ struct ThinGemm {
     /// A tile of C that has room in the registers: rows × packets of columns.
     static constexpr std::size_t tile_rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 5 : 2, tile_packets = 4;
 
-    static bool serves(Transpose transpose_a, Transpose transpose_b, View<const T> a) {
-        return a.rows <= most && (transpose_a == Transpose::no || transpose_b == Transpose::no);
+    static bool serves(Transpose transpose_a, Transpose transpose_b, std::size_t rows_of_a) {
+        return rows_of_a <= most && (transpose_a == Transpose::no || transpose_b == Transpose::no);
     }
 
     /// C = op(A) op(B), or C += that, where `serves`. The bits of a row depend on its operands alone.
