@@ -84,17 +84,26 @@ struct Kernel {
     bool arithmetic = false;             ///< without a provider: measured against the peak, for information only
 };
 
-void add_products(Bench& bench, std::vector<Kernel>& kernels) {
-    using Provider = cpu::GemmProvider<float>;
+/// The products of a linear layer on the backend of `context` beside those of its provider.
+template <class Provider, CpuBackend Own>
+void add_products(Context<Own>& context, Bench& bench, std::vector<Kernel>& kernels, const std::string& precision) {
+    using Operand = typename Provider::Operand;
+    const auto operand = [&](View<float> x) -> View<const Operand> {
+        if constexpr (std::is_same_v<Operand, float>)
+            return x;
+        else
+            return cpu::rounded<Operand>(context, x, 1);
+    };
     for (const auto& [in, out] : {std::pair{hidden, hidden}, {hidden, inner}, {inner, hidden}}) {
         const View<float> x = bench.matrix(tokens, in), y = bench.matrix(tokens, out), w = bench.matrix(out, in);
         const double work = 2.0 * double(tokens) * double(in) * double(out);
         const std::string shape = std::to_string(in) + " to " + std::to_string(out);
         const auto product = [&](const char* name, Transpose ta, View<float> a, Transpose tb, View<float> b,
                                  View<float> c) {
-            kernels.push_back({std::string(name) + ", " + shape, work,
-                               [&bench, ta, a, tb, b, c] { gemm(bench.context, ta, a, tb, b, c); },
-                               [ta, a, tb, b, c] { Provider::product(ta, a, tb, b, c, false); }});
+            kernels.push_back(
+                {std::string(name) + ", " + shape + precision, work,
+                 [&context, ta, a, tb, b, c] { gemm(context, ta, a, tb, b, c); },
+                 [ta, a = operand(a), tb, b = operand(b), c] { Provider::product(ta, a, tb, b, c, false); }});
         };
         product("y = x Wᵀ", Transpose::no, x, Transpose::yes, w, y);
         product("dx = dy W", Transpose::no, y, Transpose::no, w, x);
@@ -188,7 +197,13 @@ int run(const std::string& out) {
     const double peak = peak_flops();
     Bench bench;
     std::vector<Kernel> kernels;
-    add_products(bench, kernels);
+    add_products<cpu::GemmProvider<float>>(bench.context, bench, kernels, "");
+#if DIDACT_WITH_ONEDNN
+    ParameterStore<Cpu<bf16>> bf16_store;
+    Context<Cpu<bf16>> bf16_context{bf16_store, bench.pool, bench.arena};
+    if (cpu::OneDnnBf16Gemm<float>::serves())
+        add_products<cpu::OneDnnBf16Gemm<float>>(bf16_context, bench, kernels, ", bf16");
+#endif
     add_attention(bench, kernels);
     add_passes(bench, kernels);
     add_update(kernels, std::size_t(1) << 24);

@@ -45,18 +45,31 @@ def small(name, mode, peer, goal):
     return Row(name, f"mlp --mode {mode}", "torch_small.py", [f"--what {what} --batch 10"], goal, "step_ms", pick)
 
 
-ROWS = [
-    transformer("MiniLM-L6, full, 32 x 128", "--model minilm", 1.3),
-    transformer("BERT-base, full, 16 x 128", "--model bert-base", None),
-    transformer("GPT-2 124M, full, 4 x 256", "--model gpt2", None),
-    transformer("MiniLM-L6, real lengths, padded peer", "--model minilm --lengths lognormal", None, compiled=False),
-    Row("MiniLM-L6, real lengths, bucketed peer", "transformer --model minilm --lengths lognormal",
-        "torch_transformer.py", ["--model minilm --lengths bucketed", "--model minilm --lengths bucketed --attn eager"],
-        None),
-    transformer("MiniLM-L6, LoRA r 8", "--model minilm --mode lora", None),
-    transformer("MiniLM-L6, half frozen, later epochs", "--model minilm --mode half", None, compiled=False),
-    transformer("MiniLM-L6, head only, later epochs", "--model minilm --mode head", 100, compiled=False),
-    transformer("MiniLM-L6, dropout 0.1", "--model minilm --dropout 0.1", None),
+def transformer_rows(precision):
+    """The rows of one precision; goals are set for MiniLM's full step in fp32 and for all rows in bf16."""
+    bf16 = precision == "bf16"
+    name = lambda text: text + (", bf16" if bf16 else "")
+    flags = lambda text: text + (" --precision bf16" if bf16 else "")
+    goal = lambda of_bf16, of_fp32=None: of_bf16 if bf16 else of_fp32
+    bucketed = flags("--model minilm --lengths bucketed")
+    return [
+        transformer(name("MiniLM-L6, full, 32 x 128"), flags("--model minilm"), goal(2, 1.3)),
+        transformer(name("BERT-base, full, 16 x 128"), flags("--model bert-base"), goal(1.8)),
+        transformer(name("GPT-2 124M, full, 4 x 256"), flags("--model gpt2"), goal(2)),
+        transformer(name("MiniLM-L6, real lengths, padded peer"), flags("--model minilm --lengths lognormal"), goal(6),
+                    compiled=False),
+        Row(name("MiniLM-L6, real lengths, bucketed peer"), flags("transformer --model minilm --lengths lognormal"),
+            "torch_transformer.py", [bucketed, bucketed + " --attn eager"], goal(3)),
+        transformer(name("MiniLM-L6, LoRA r 8"), flags("--model minilm --mode lora"), goal(2.5)),
+        transformer(name("MiniLM-L6, half frozen, later epochs"), flags("--model minilm --mode half"), goal(4),
+                    compiled=False),
+        transformer(name("MiniLM-L6, head only, later epochs"), flags("--model minilm --mode head"), goal(100, 100),
+                    compiled=False),
+        transformer(name("MiniLM-L6, dropout 0.1"), flags("--model minilm --dropout 0.1"), goal(4)),
+    ]
+
+
+OTHER_ROWS = [
     small("MLP, batch 10, SGD, 1 thread", "sgd", "torch sgd", 5),
     small("MLP, batch 10, SGD, Avalanche", "sgd", "avalanche naive", 8),
     small("MLP, EWC, Avalanche", "ewc", "avalanche ewc", 30),
@@ -67,6 +80,33 @@ ROWS = [
 ]
 MEMORY_GOALS = {"MiniLM-L6, full, 32 x 128": 0.4, "MiniLM-L6, LoRA r 8": 0.25,
                 "MiniLM-L6, half frozen, later epochs": 0.25}
+MEMORY_GOALS |= {name + ", bf16": goal for name, goal in MEMORY_GOALS.items()}
+
+
+def cpu():
+    """The processor's vendor and what it can do."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        lines = dict(line.split(":", 1) for line in file if ":" in line)
+    lines = {key.strip(): value.strip() for key, value in lines.items()}
+    return lines.get("vendor_id", ""), lines.get("flags", "").split()
+
+
+def choose_rows(precision):
+    """What bf16's goals are set for is a processor with AMX. Another has its rows in fp32, and MiniLM's full step in
+    bf16 as well where it multiplies bf16 faster, as AMD's do."""
+    vendor, flags = cpu()
+    amx, dot_products = "amx_bf16" in flags, "avx512_bf16" in flags and "AMD" in vendor
+    fp32, bf16 = transformer_rows("fp32"), transformer_rows("bf16")
+    if precision == "auto":
+        rows = fp32[:1] + bf16 if amx else fp32 + (bf16[:1] if dot_products else [])
+    else:
+        rows = {"fp32": fp32, "bf16": bf16, "both": fp32 + bf16}[precision]
+    if not amx:
+        for row in bf16:
+            row.goal = None
+    print(f"The CPU has {'AMX: the goals of rows in bf16 count' if amx else 'no AMX: rows in bf16 have no goals'}.",
+          flush=True)
+    return rows + OTHER_ROWS
 
 
 def parse():
@@ -77,6 +117,8 @@ def parse():
     p.add_argument("--rounds", type=int, default=5, help="undisturbed ones; twice as many are tried")
     p.add_argument("--steps", type=int, default=5, help="counted steps of a process")
     p.add_argument("--only", default="", help="rows whose name contains this")
+    p.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "both"],
+                   help="auto: what this processor is best at")
     p.add_argument("--out", default=os.path.join(ROOT, "benchmarks", "results"))
     return p.parse_args()
 
@@ -223,15 +265,11 @@ def main():
     for path in (a.ours, a.peers):
         if not os.path.exists(path):
             sys.exit(f"{path}: not found; see --help")
-    rows = [row for row in ROWS if a.only in row.name]
+    all_rows = choose_rows(a.precision)
+    rows = [row for row in all_rows if a.only in row.name]
     if not rows:
-        sys.exit(f"--only {a.only}: no row is called so; there are: {'; '.join(row.name for row in ROWS)}")
+        sys.exit(f"--only {a.only}: no row is called so; there are: {'; '.join(row.name for row in all_rows)}")
     os.makedirs(a.out, exist_ok=True)
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        flags = next((line.split() for line in file if line.startswith("flags")), [])
-    amx = "amx_bf16" in flags
-    print(f"The CPU has {'AMX' if amx else 'no AMX'}: rows in fp32{'' if not amx else '; bf16 is not measured yet'}.",
-          flush=True)
     results, failed = [], []
     for row in rows:
         try:

@@ -10,6 +10,10 @@ the peer's by more than that interval holds. The peer prints one JSON object wit
 
 With one seed both start from the same random classifier, which PyTorch draws: on banking77 the draw alone moves the
 accuracy by some 0.02, as much as all else that a seed decides. --own-starts lets each side draw its own.
+
+    benchmarks/peers/finetune.py --model MODEL --precision bf16 --against fp32
+
+takes `finetune` in fp32 for the peer: what is lost and won by bf16.
 """
 import argparse
 import json
@@ -39,6 +43,8 @@ def parse():
     p.add_argument("--freeze", default="none")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--limit", type=int, default=0, help="training rows; each side draws its own by the seed")
+    p.add_argument("--precision", default="fp32", choices=["fp32", "bf16"], help="this library's")
+    p.add_argument("--against", default="peer", choices=["peer", "fp32"], help="fp32: this library in fp32")
     p.add_argument("--own-starts", action="store_true", help="each side draws its own classifier")
     p.add_argument("--json", help="file for all runs")
     return p.parse_args()
@@ -70,7 +76,7 @@ transformers.AutoTokenizer.from_pretrained(model).save_pretrained(folder)
 
 def start_of(a, train, test, seed, folder):
     """The folder from which both sides start."""
-    if a.own_starts:
+    if a.own_starts or a.against == "fp32":
         return a.model
     done = subprocess.run([a.python, "-c", DRAW, a.model, train, test, str(seed), folder], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True)
@@ -91,7 +97,7 @@ def plus_minus(values, digits=4):
 
 def main():
     a = parse()
-    for path in (a.finetune, a.peer, a.data, a.model):
+    for path in (a.finetune, a.data, a.model, *([a.peer] if a.against == "peer" else [])):
         if not os.path.exists(path):
             sys.exit(f"{path}: not found; see --help")
     runs, below = [], []
@@ -105,8 +111,9 @@ def main():
                          "--epochs", str(a.epochs), "--batch", str(a.batch), "--lr", str(a.lr), "--max-length",
                          str(a.max_length), "--freeze", a.freeze, "--seed", str(seed), "--threads", str(a.threads),
                          "--limit", str(a.limit)]
-                for system, command, results in (("didact", [a.finetune, *flags, "--json", "-", "--quiet"], mine),
-                                                 ("peer", [a.python, a.peer, *flags], peer)):
+                own = lambda precision: [a.finetune, *flags, "--precision", precision, "--json", "-", "--quiet"]
+                other = [a.python, a.peer, *flags] if a.against == "peer" else own("fp32")
+                for system, command, results in (("didact", own(a.precision), mine), (a.against, other, peer)):
                     result = run(command)
                     results.append(result)
                     runs.append({"set": name, "system": system, **result})
@@ -116,14 +123,15 @@ def main():
         column = lambda results, key: [r[key] for r in results]
         difference = [x - y for x, y in zip(column(mine, "accuracy"), column(peer, "accuracy"))]
         mean, half = interval(difference)
+        of = "the peer's" if a.against == "peer" else "fp32's"
         if mean + half < 0:
             below.append(name)
-        print(f"{name}, {a.seeds} seeds: accuracy {plus_minus(column(mine, 'accuracy'))}, peer "
+        print(f"{name}, {a.seeds} seeds: accuracy {plus_minus(column(mine, 'accuracy'))}, {a.against} "
               f"{plus_minus(column(peer, 'accuracy'))}, difference {plus_minus(difference)}; seconds "
               f"{plus_minus([x / y for x, y in zip(column(mine, 'train_seconds'), column(peer, 'train_seconds'))], 3)}"
-              f" of the peer's; peak memory "
+              f" of {of}; peak memory "
               f"{plus_minus([x / y for x, y in zip(column(mine, 'peak_memory_mb'), column(peer, 'peak_memory_mb'))], 3)}"
-              f" of the peer's", flush=True)
+              f" of {of}", flush=True)
     if a.json:
         with open(a.json + ".part", "w", encoding="utf-8") as file:
             json.dump(runs, file, indent=1)

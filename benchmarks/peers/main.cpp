@@ -25,6 +25,8 @@ int main(int argc, char** argv) {
         ->check(CLI::IsMember({"full", "half", "head", "lora"}));
     of_transformer.add_option("--lengths", transformer.lengths, "tokens a sequence; lognormal: mean 40")
         ->check(CLI::IsMember({"fixed", "lognormal"}));
+    of_transformer.add_option("--precision", transformer.precision, "of the operands of matrix products")
+        ->check(CLI::IsMember({"fp32", "bf16"}));
     of_transformer.add_option("--batch", transformer.batch_size, "sequences a step; 0: the model's usual one");
     of_transformer.add_option("--seq", transformer.length, "most tokens a sequence; 0: the model's usual one");
     of_transformer.add_option("--micro-batch-tokens", transformer.micro_batch_tokens, "0: the library's usual number");

@@ -32,7 +32,7 @@ class StepTimer {
 
 /// One row of the table: what was asked for, to which the measurement is added.
 struct TransformerRow {
-    std::string model = "minilm", mode = "full", lengths = "fixed";
+    std::string model = "minilm", mode = "full", lengths = "fixed", precision = "fp32";
     std::size_t batch_size = 0, length = 0, steps = 6, warm_steps = 2, threads = 2;
     std::size_t micro_batch_tokens = 0; ///< 0: as TrainingOptions has it
     double dropout = 0;

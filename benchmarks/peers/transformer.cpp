@@ -1,120 +1,19 @@
-#include <algorithm>
-#include <cmath>
-
-#include "didact/backend/cpu.hpp"
-#include "didact/core/random.hpp"
-#include "didact/model/adapters/lora.hpp"
-#include "didact/model/arch/bert.hpp"
-#include "didact/model/arch/gpt2.hpp"
-#include "didact/model/heads/language_model.hpp"
-#include "didact/model/heads/sequence_losses.hpp"
-#include "didact/policy/freeze/lora.hpp"
-#include "didact/policy/freeze/prefix.hpp"
-#include "didact/train/trainer.hpp"
-#include "measure.hpp"
+#include "transformer.hpp"
 
 namespace peers {
 
-using namespace didact;
-
-namespace {
-
-template <class Adapter = nn::NoAdapter, class Checkpointing = activation_checkpointing::None>
-using Bert = Model<Transformer<arch::Bert, Cpu<float>, Adapter, Checkpointing>, heads::SequenceClassification<>>;
-using Gpt2 = Model<Transformer<arch::Gpt2, Cpu<float>>, heads::CausalLanguageModel>;
-
-TransformerConfig config_of(const TransformerRow& row) {
-    TransformerConfig config;
-    const bool gpt2 = row.model == "gpt2", small = row.model == "minilm";
-    config.vocab_size = gpt2 ? 50257 : 30522;
-    config.hidden_size = small ? 384 : 768;
-    config.num_layers = small ? 6 : 12;
-    config.num_heads = 12;
-    config.intermediate_size = 4 * config.hidden_size;
-    config.max_positions = gpt2 ? 1024 : 512;
-    config.type_vocab_size = gpt2 ? 0 : 2;
-    config.layer_norm_epsilon = gpt2 ? 1e-5 : 1e-12;
-    config.activation = gpt2 ? "gelu_new" : "gelu";
-    config.hidden_dropout = config.attention_dropout = row.dropout;
-    config.classifier_dropout = row.dropout;
-    return config;
-}
-
-/// Random tokens. The lengths of "lognormal" are those of the peers' script: mean 40, clipped to [4, row.length].
-Dataset make_data(const TransformerRow& row, std::size_t vocabulary, std::size_t samples) {
-    Dataset data("random tokens");
-    Random random(RandomKey{.purpose = RandomPurpose::data});
-    Sample sample;
-    for (std::size_t i = 0; i < samples; ++i) {
-        double length = double(row.length);
-        if (row.lengths == "lognormal")
-            length = std::clamp(std::round(std::exp(std::log(40.0) - 0.18 + 0.6 * random.normal())), 4.0, length);
-        sample.token_ids.resize(std::size_t(length));
-        for (std::int32_t& id : sample.token_ids) id = std::int32_t(1000 + random.below(vocabulary - 1001));
-        if (row.model == "gpt2")
-            sample.labels = sample.token_ids;
-        else
-            sample.labels = {std::int32_t(random.below(2))};
-        data.append(sample);
-    }
-    return data;
-}
-
-template <class ModelType, class... Policies>
-void run(const TransformerRow& row, nlohmann::ordered_json& json, const Policies&... policies) {
-    const TransformerConfig config = config_of(row);
-    ModelType model(config, 1);
-    if constexpr (std::is_same_v<ModelType, Gpt2>)
-        model.add_head({});
-    else
-        model.add_head({.num_labels = 2});
-    // What a frozen part gives is kept from the first epoch on, so a few batches, again and again, show later epochs.
-    const bool cached = row.mode == "half" || row.mode == "head";
-    const std::size_t batches = cached ? std::min<std::size_t>(4, row.steps) : row.steps + row.warm_steps;
-    const std::size_t before = row.warm_steps + (cached ? batches : 0);
-    Trainer trainer(model, optimizer::AdamW{.learning_rate = 1e-4, .weight_decay = 0.01}, schedule::Constant{},
-                    policies...);
-    StepTimer timer(before);
-    TrainingOptions options;
-    options.steps = before + row.steps;
-    options.batch_size = row.batch_size;
-    options.max_gradient_norm = 0;
-    options.threads = row.threads;
-    if (row.micro_batch_tokens > 0) options.micro_batch_tokens = row.micro_batch_tokens;
-    trainer.fit(make_data(row, config.vocab_size, batches * row.batch_size), options, timer);
-    timer.add_to(json);
-    json["trainable_params"] = model.parameters().trainable_parameters();
-    json["params"] = model.parameters().total_parameters();
-}
-
-}
+void run_fp32(const TransformerRow& row, nlohmann::ordered_json& json) { run_on<Cpu<float>>(row, json); }
 
 nlohmann::ordered_json measure_transformer(const TransformerRow& asked) {
     TransformerRow row = asked;
     if (row.batch_size == 0) row.batch_size = row.model == "minilm" ? 32 : row.model == "bert-base" ? 16 : 4;
     if (row.length == 0) row.length = row.model == "gpt2" ? 256 : 128;
     nlohmann::ordered_json json = {{"system", "didact"},      {"model", row.model},
-                                   {"mode", row.mode},        {"precision", "fp32"},
+                                   {"mode", row.mode},        {"precision", row.precision},
                                    {"batch", row.batch_size}, {"seq", row.length},
                                    {"lengths", row.lengths},  {"dropout", row.dropout},
                                    {"threads", row.threads},  {"checkpointing", row.checkpointing}};
-    const std::size_t half = config_of(row).num_layers / 2;
-    if (row.model == "gpt2") {
-        require(row.mode == "full" && !row.checkpointing, "gpt2 is measured with --mode full and without "
-                                                          "--checkpointing only");
-        run<Gpt2>(row, json);
-    } else if (row.checkpointing) {
-        require(row.mode == "full", "--checkpointing: it is measured with --mode full only");
-        run<Bert<nn::NoAdapter, activation_checkpointing::EveryBlock>>(row, json);
-    } else if (row.mode == "full") {
-        run<Bert<>>(row, json);
-    } else if (row.mode == "half") {
-        run<Bert<>>(row, json, freeze::Prefix{.layers = half});
-    } else if (row.mode == "head") {
-        run<Bert<>>(row, json, freeze::AllButHead{});
-    } else {
-        run<Bert<adapters::Lora>>(row, json, freeze::Lora{.rank = 8, .alpha = 16, .targets = {"query", "value"}});
-    }
+    row.precision == "bf16" ? run_bf16(row, json) : run_fp32(row, json);
     return json;
 }
 

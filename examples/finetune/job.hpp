@@ -22,8 +22,9 @@ struct Job {
 };
 
 /// Each runs the job, and gives the object that --json writes, if --freeze names one of its strategies. The pairs of
-/// strategies are compiled in two files because they take most of the time.
+/// strategies are compiled in several files because they take most of the time.
 std::optional<nlohmann::ordered_json> run_partly_frozen(const Job& job);
 std::optional<nlohmann::ordered_json> run_whole(const Job& job);
+std::optional<nlohmann::ordered_json> run_bf16(const Job& job);
 
 }

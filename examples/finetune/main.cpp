@@ -23,9 +23,12 @@ int main(int argc, char** argv) {
         didact::require(!pairs || config.transformer.type_vocab_size > 1, options.model, ": the model has ",
                         config.transformer.type_vocab_size, " token types, pairs of texts need two");
         const Job job{options, config, tokenizer, training};
-        std::optional<nlohmann::ordered_json> result = run_whole(job);
-        if (!result) result = run_partly_frozen(job);
-        didact::require(result.has_value(), unknown("--freeze", options.freeze, freeze_names()));
+        const bool bf16 = options.precision == "bf16";
+        std::optional<nlohmann::ordered_json> result = bf16 ? run_bf16(job) : run_whole(job);
+        if (!result && !bf16) result = run_partly_frozen(job);
+        didact::require(result.has_value(),
+                        unknown("--freeze", options.freeze, bf16 ? names(Bf16Table{}) : freeze_names()),
+                        of_precision(options));
         if (options.json == "-" || options.json.empty())
             std::cout << result->dump(options.json.empty() ? 2 : -1) << std::endl;
         else

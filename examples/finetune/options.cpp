@@ -106,6 +106,16 @@ Options parse(int argc, const char* const* argv) {
     app.add_option("--seed", o.seed, "of everything that is drawn")
         ->check(CLI::Range(std::uint64_t(0), ~std::uint64_t(0) >> 1))
         ->group(training);
+    app.add_option("--precision", o.precision,
+                   "of the operands of matrix products; bf16 is quicker on processors with AMX, and on AMD's with "
+                   "AVX512-BF16. It goes with --freeze " +
+                       names(Bf16Table{}) + " and --curriculum " + names(Bf16CurriculumTable{}))
+        ->check(CLI::IsMember({"fp32", "bf16"}))
+        ->group(training);
+    app.add_option("--prefix-cache", o.prefix_cache,
+                   "folder for the outputs of frozen layers, which later runs on the same texts find there; without it "
+                   "they are kept in memory")
+        ->group(training);
     app.add_option("--threads", o.threads, "0: as many as the machine has; results do not depend on it")
         ->check(CLI::Range(std::size_t(0), std::size_t(1024)))
         ->group(training);

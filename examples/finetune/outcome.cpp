@@ -23,6 +23,7 @@ nlohmann::ordered_json summary(const Outcome& outcome, const Options& options, c
     json["curriculum"] = outcome.curriculum;
     json["optimizer"] = outcome.optimizer;
     json["schedule"] = outcome.schedule;
+    json["precision"] = options.precision;
     json["seed"] = options.seed;
     return json;
 }

@@ -12,10 +12,10 @@
 
 namespace finetune {
 
-template <class Adapter>
+template <didact::Backend B, class Adapter>
 using BertModel =
-    didact::Model<didact::Transformer<didact::arch::Bert, didact::Cpu<float>, Adapter>,
-                  didact::heads::SequenceClassification<>, didact::heads::TokenClassification, didact::heads::Span>;
+    didact::Model<didact::Transformer<didact::arch::Bert, B, Adapter>, didact::heads::SequenceClassification<>,
+                  didact::heads::TokenClassification, didact::heads::Span>;
 
 template <class Model>
 void add_head(Model& model, const Options& options, const Task& task) {
@@ -43,13 +43,13 @@ auto make_trainer(const Options& options, Model& model, const Freeze& freeze, co
 }
 
 /// Trains with one pair of strategies, tests, saves. Gives the object that --json writes.
-template <didact::Policy Freeze, didact::Policy Curriculum>
+template <didact::Backend B, didact::Policy Freeze, didact::Policy Curriculum>
 nlohmann::ordered_json run(const Job& job, const Freeze& freeze, const Curriculum& curriculum) {
     using namespace didact;
     using Adapter = std::conditional_t<std::is_same_v<Freeze, freeze::Lora>, adapters::Lora, nn::NoAdapter>;
     const Options& options = job.options;
     const Task task = read_task(options, job.tokenizer);
-    BertModel<Adapter> model(job.config.transformer, options.seed);
+    BertModel<B, Adapter> model(job.config.transformer, options.seed);
     add_head(model, options, task);
     // A head of the folder is of use only where it was trained for the same labels.
     const bool fresh_head = options.task != "span" && job.config.labels != task.labels.names();
@@ -68,6 +68,7 @@ nlohmann::ordered_json run(const Job& job, const Freeze& freeze, const Curriculu
     trainer.check_run(stream, training_options);
     const std::size_t tokens_before = trainer.result().tokens;
     // What cannot be written is refused now, not at the end.
+    if (!options.prefix_cache.empty()) io::make_folder(options.prefix_cache);
     if (!options.out.empty()) {
         io::make_folder(out);
         io::AtomicFile(out / "model.safetensors");
@@ -92,6 +93,8 @@ nlohmann::ordered_json run(const Job& job, const Freeze& freeze, const Curriculu
                     .optimizer = describe(adamw),
                     .schedule = describe(linear),
                     .fresh_tensors = loaded.missing};
+    if (const std::string& failure = trainer.engine().prefix_cache().failure(); !failure.empty() && !options.quiet)
+        std::cerr << "finetune: " << failure << "; what is not there was computed each time\n";
     if (!result.finished) {
         observer.finish();
         if (options.checkpoint_every > 0)
@@ -109,13 +112,15 @@ nlohmann::ordered_json run(const Job& job, const Freeze& freeze, const Curriculu
 }
 
 /// Runs with the pair that the flags name, if its freeze strategy is in this table.
-template <class... Freezes>
-std::optional<nlohmann::ordered_json> run_if_in(Table<Freezes...> table, const Job& job) {
+template <didact::Backend B, class... Freezes, class... Curricula>
+std::optional<nlohmann::ordered_json> run_if_in(Table<Freezes...> freezes, Table<Curricula...> curricula,
+                                                const Job& job) {
     std::optional<nlohmann::ordered_json> result;
-    choose("--freeze", job.options.freeze, table, [&](const auto& freeze) {
-        const bool found = choose("--curriculum", job.options.curriculum, CurriculumTable{},
-                                  [&](const auto& curriculum) { result = run(job, freeze, curriculum); });
-        didact::require(found, unknown("--curriculum", job.options.curriculum, curriculum_names()));
+    choose("--freeze", job.options.freeze, freezes, [&](const auto& freeze) {
+        const bool found = choose("--curriculum", job.options.curriculum, curricula,
+                                  [&](const auto& curriculum) { result = run<B>(job, freeze, curriculum); });
+        didact::require(found, unknown("--curriculum", job.options.curriculum, names(curricula)),
+                        of_precision(job.options));
     });
     return result;
 }

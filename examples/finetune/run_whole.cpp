@@ -1,3 +1,5 @@
 #include "run.hpp"
 
-std::optional<nlohmann::ordered_json> finetune::run_whole(const Job& job) { return run_if_in(WholeTable{}, job); }
+std::optional<nlohmann::ordered_json> finetune::run_whole(const Job& job) {
+    return run_if_in<didact::Cpu<float>>(WholeTable{}, CurriculumTable{}, job);
+}

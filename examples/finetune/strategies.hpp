@@ -4,6 +4,7 @@
 
 #include "didact/didact.hpp"
 #include "didact/policy/describe.hpp"
+#include "options.hpp"
 
 /// Which compiled strategies the flags choose among. A new one is one more entry of a table.
 namespace finetune {
@@ -27,6 +28,11 @@ using CurriculumTable =
           didact::curriculum::Mastery<didact::difficulty::Length>,
           didact::curriculum::Mastery<didact::difficulty::ModelLoss>,
           didact::curriculum::Mastery<didact::difficulty::Given>>;
+
+/// With --precision bf16; not more, for every pair takes seconds to compile.
+using Bf16Table = Table<didact::None<didact::Family::freeze>, didact::freeze::Prefix, didact::freeze::AllButHead,
+                        didact::freeze::Lora>;
+using Bf16CurriculumTable = Table<didact::None<didact::Family::curriculum>>;
 
 /// The names in a table, for --help and for errors.
 template <class... Policies>
@@ -62,6 +68,11 @@ void set_fields(P& policy, std::string_view text) {
 /// What is wrong with a flag that names no strategy.
 inline std::string unknown(const char* flag, std::string_view text, const std::string& names) {
     return std::string(flag) + ' ' + didact::excerpt(text) + ": it is none of " + names;
+}
+
+/// What to add to that where more strategies are compiled for the other precision.
+inline std::string of_precision(const Options& options) {
+    return options.precision == "fp32" ? "" : " (with --precision " + options.precision + ")";
 }
 
 /// Calls call(policy) with the policy that `text` names: "prefix:3", "lora:rank=4,alpha=8",

@@ -173,6 +173,7 @@ TEST_SUITE("unit") {
             {"--seed -1", "--seed: Value -1 not in range 0 to 9223372036854775807" + end},
             {"--patience x", "--patience: Value x not in range 0 to 1000000000" + end},
             {"--epochs 1 --epochs 2", "--epochs: At Most 1 required but received 2" + end},
+            {"--precision fp16", "--precision: fp16 not in {fp32,bf16}" + end},
             {"extra", "The following argument was not expected: extra" + end},
             {"--patience 2", "--patience needs --valid or --valid-share"},
             {"---out --resume", "--checkpoint-every, --resume and --tensorboard need --out"},
@@ -200,6 +201,10 @@ TEST_SUITE("unit") {
              "--curriculum fun: it is none of none, competence:length, competence:rarity, competence:loss, "
              "competence:random, competence:given, competence:reversed-length, mastery:length, mastery:loss, "
              "mastery:given"},
+            {"--precision bf16 --freeze l2sp",
+             "--freeze l2sp: it is none of none, prefix, all-but-head, lora (with --precision bf16)"},
+            {"--precision bf16 --curriculum mastery:loss",
+             "--curriculum mastery:loss: it is none of none (with --precision bf16)"},
             {"--curriculum competence:length,initial=2",
              "--curriculum competence:length,initial=2: curriculum::Competence: initial is 2, it must be in (0, 1]"},
         });
@@ -208,6 +213,7 @@ TEST_SUITE("unit") {
     TEST_CASE("finetune refuses an output that cannot be written before it trains") {
         check_refused({
             {"--out train.tsv/below", "train.tsv/below: this folder cannot be made: Not a directory"},
+            {"--prefix-cache train.tsv", "train.tsv: this folder cannot be made: Not a directory"},
             {"--out train.tsv", "train.tsv: this folder cannot be made: Not a directory"},
             {"--out /proc", "/proc/model.safetensors: cannot be written: there is no folder '/proc'"},
             {"--out taken", "taken/model.safetensors: is a folder, cannot be written as a file"},

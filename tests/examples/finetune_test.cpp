@@ -121,6 +121,28 @@ TEST_SUITE("unit") {
         metrics_of("--quiet --curriculum competence:length,initial=0.5,power=1");
     }
 
+    TEST_CASE("finetune --precision bf16 trains with the strategies that it names, and says so") {
+        for (const std::string freeze : {"none", "prefix:1", "all-but-head", "lora:rank=2,alpha=4"}) {
+            CAPTURE(freeze);
+            const Json bf16 = metrics_of("--quiet --precision bf16 --freeze " + freeze);
+            const Json fp32 = metrics_of("--quiet --freeze " + freeze);
+            CHECK(bf16["precision"] == "bf16");
+            CHECK(fp32["precision"] == "fp32");
+            CHECK(bf16["trainable_parameters"] == fp32["trainable_parameters"]);
+            CHECK(double(bf16["loss"]) == doctest::Approx(double(fp32["loss"])).epsilon(0.05));
+        }
+        CHECK(metrics_of("--quiet --precision bf16 --epochs 40 --lr 5e-3")["accuracy"] == 1);
+    }
+
+    TEST_CASE("finetune --prefix-cache keeps the outputs of frozen layers for the next run") {
+        const Json without = untimed(metrics_of("--quiet --freeze prefix:1"));
+        for (int run = 0; run < 2; ++run) {
+            CHECK(untimed(metrics_of("--quiet --freeze prefix:1 --prefix-cache states")) == without);
+            const auto folder = std::filesystem::directory_iterator(workplace().path / "states");
+            CHECK(std::distance(folder, {}) == 1);
+        }
+    }
+
     TEST_CASE("finetune --limit trains on so many rows, and on all where there are no more") {
         CHECK(metrics_of("--quiet --limit 5")["train_rows"] == 5);
         CHECK(metrics_of("--quiet --limit 500")["train_rows"] == 24);
