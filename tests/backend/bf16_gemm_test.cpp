@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <limits>
 #include <string>
+#include <vector>
 
 #include "backend_setting.hpp"
 
