@@ -75,23 +75,32 @@ struct OuterGemm {
             if (i < c.rows) rows<packets, count / 2>(a, depth, b, c, i, j, accumulate);
     }
 
+    /// The loops over the tile are unrolled by pragmas: at -O2 GCC would leave the sums in memory, which takes
+    /// twice as long.
     template <std::size_t packets, std::size_t count>
     static void tile(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t i, std::size_t j,
                      bool accumulate) {
         Packet<T> sums[count][packets];
+#pragma GCC unroll 16
         for (std::size_t r = 0; r < count; ++r)
+#pragma GCC unroll 16
             for (std::size_t s = 0; s < packets; ++s)
                 sums[r][s] = accumulate ? load<T>(c.row(i + r) + j + s * lanes) : constant(T(0));
         for (std::size_t d = 0; d < depth; ++d) {
             Packet<T> right[packets];
+#pragma GCC unroll 16
             for (std::size_t s = 0; s < packets; ++s) right[s] = load<T>(b.row(d) + j + s * lanes);
+#pragma GCC unroll 16
             for (std::size_t r = 0; r < count; ++r) {
                 const Packet<T> left = constant(a(i + r, d));
+#pragma GCC unroll 16
                 for (std::size_t s = 0; s < packets; ++s)
                     sums[r][s] = Eigen::internal::pmadd(left, right[s], sums[r][s]);
             }
         }
+#pragma GCC unroll 16
         for (std::size_t r = 0; r < count; ++r)
+#pragma GCC unroll 16
             for (std::size_t s = 0; s < packets; ++s) store<T>(c.row(i + r) + j + s * lanes, sums[r][s]);
     }
 };

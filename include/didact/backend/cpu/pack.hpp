@@ -16,10 +16,12 @@ constexpr std::size_t in_packets(std::size_t size) {
 template <class T>
 View<T> pack_rows(View<const T> from, T factor, T* to) {
     const View<T> packed(to, from.rows, in_packets<T>(from.cols));
+    const auto factors = constant(factor);
     for (std::size_t i = 0; i < from.rows; ++i) {
         const T* const row = from.row(i);
         T* const out = packed.row(i);
-        for (std::size_t j = 0; j < from.cols; ++j) out[j] = factor * row[j];
+        map_packets(
+            from.cols, out, [&](const auto& p) { return Eigen::internal::pmul(p, factors); }, row);
         std::fill(out + from.cols, out + packed.cols, T(0));
     }
     return packed;

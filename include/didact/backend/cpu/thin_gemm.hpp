@@ -57,18 +57,25 @@ struct ThinGemm {
     static void dot_tile(View<const T> a, View<const T> b, View<T> c, std::size_t i, std::size_t j, bool accumulate) {
         using namespace Eigen::internal;
         Packet sums[rows][columns];
+#pragma GCC unroll 16
         for (auto& row : sums)
+#pragma GCC unroll 16
             for (Packet& sum : row) sum = pset1<Packet>(T(0));
         const std::size_t whole = a.cols / lanes * lanes;
         for (std::size_t d = 0; d < whole; d += lanes) {
             Packet right[columns];
+#pragma GCC unroll 16
             for (std::size_t s = 0; s < columns; ++s) right[s] = ploadu<Packet>(b.row(j + s) + d);
+#pragma GCC unroll 16
             for (std::size_t r = 0; r < rows; ++r) {
                 const Packet left = ploadu<Packet>(a.row(i + r) + d);
+#pragma GCC unroll 16
                 for (std::size_t s = 0; s < columns; ++s) sums[r][s] = pmadd(left, right[s], sums[r][s]);
             }
         }
+#pragma GCC unroll 16
         for (std::size_t r = 0; r < rows; ++r)
+#pragma GCC unroll 16
             for (std::size_t s = 0; s < columns; ++s) {
                 T sum = predux(sums[r][s]);
                 for (std::size_t d = whole; d < a.cols; ++d) sum = std::fma(a(i + r, d), b(j + s, d), sum);
