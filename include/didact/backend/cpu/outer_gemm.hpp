@@ -75,8 +75,8 @@ struct OuterGemm {
             if (i < c.rows) rows<packets, count / 2>(a, depth, b, c, i, j, accumulate);
     }
 
-    /// The loops over the tile are unrolled by pragmas: at -O2 GCC would leave the sums in memory, which takes
-    /// twice as long.
+    /// The loops over the tile are unrolled by pragmas: at -O2 GCC would leave the sums in memory, which takes twice as
+    /// long. 16 is the most rows that a tile has.
     template <std::size_t packets, std::size_t count>
     static void tile(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t i, std::size_t j,
                      bool accumulate) {

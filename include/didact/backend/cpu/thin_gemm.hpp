@@ -53,6 +53,7 @@ struct ThinGemm {
     }
 
     /// C(i, j) = A(i, :) · B(j, :), or C += that, for a tile: packets run along the sums and are added up at the end.
+    /// Unrolled by pragmas for the reason that OuterGemm::tile gives.
     template <std::size_t rows, std::size_t columns>
     static void dot_tile(View<const T> a, View<const T> b, View<T> c, std::size_t i, std::size_t j, bool accumulate) {
         using namespace Eigen::internal;
