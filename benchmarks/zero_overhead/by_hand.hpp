@@ -159,8 +159,7 @@ struct FrozenOutput {
             std::memcpy(out, states.data() + begin[id.index] * hidden, size(id.index) * sizeof(float));
             out += size(id.index);
         }
-        run.saved.hidden = trunk.forward_from(training, batch, run.saved.trunk, prefix_layers + 1, input);
-        run.model.head_forward(training, batch, run.saved);
+        run.model.forward_from(training, batch, run.saved, prefix_layers + 1, input);
         return run.loss_and_backward(training, batch, weight);
     }
 

@@ -168,6 +168,37 @@ TEST_SUITE("unit") {
         CHECK(sum_dv == doctest::Approx(sum_out).epsilon(1e-12));
     }
 
+    TEST_CASE_TEMPLATE("attention of some queries is that of all, at their rows", T, float, double) {
+        // Of 137 queries 130 take three blocks; the second sequence has none, and its keys and values no gradient.
+        const std::vector<std::int32_t> packing{0, 137, 142, 146};
+        std::vector<std::int32_t> some{142, 145};
+        for (std::int32_t t = 136; t >= 7; --t) some.insert(some.begin(), t);
+        for (const bool causal : {false, true}) {
+            Setting<T> s;
+            Packed<T> all(s, packing, causal);
+            all.shape.dropout = 0.3;
+            all.shape.dropout_key = 5;
+            Packed<T> part = all;
+            part.shape.queries = some;
+            part.q = s.matrix(some.size(), hidden), part.out = s.matrix(some.size(), hidden);
+            part.dq = s.matrix(some.size(), hidden), part.dout = s.matrix(some.size(), hidden);
+            part.dk = s.matrix(146, hidden), part.dv = s.matrix(146, hidden);
+            gather_rows(s.context, all.q, some, part.q);
+            gather_rows(s.context, all.dout, some, part.dout);
+            fill(s.context, T(0), all.dout);
+            scatter_add_rows(s.context, part.dout, some, all.dout);
+            all.run();
+            part.run();
+            const auto at = [&](View<T> x) { return [&, x](auto i, auto j) { return x(std::size_t(some[i]), j); }; };
+            CHECK(difference(part.out, at(all.out)) < tolerance<T>);
+            CHECK(difference(part.dq, at(all.dq)) < 10 * tolerance<T>);
+            CHECK(difference(part.dk, all.dk) < 10 * tolerance<T>);
+            CHECK(difference(part.dv, all.dv) < 10 * tolerance<T>);
+            for (const View<T>& x : {part.dk, part.dv})
+                CHECK(difference(x.middle_rows(137, 5), [](auto, auto) { return 0; }) == 0);
+        }
+    }
+
     TEST_CASE("attention has the same bits for any number of threads") {
         const std::vector<std::int32_t> packing{0, 3, 20, 21, 33};
         std::vector<std::vector<float>> results;

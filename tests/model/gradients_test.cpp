@@ -196,11 +196,60 @@ TEST_SUITE("property") {
         using Classifier = heads::SequenceClassification<heads::Pooling::mean>;
         freeze::Lora all{.rank = 2, .alpha = 3, .dropout = 0.2, .targets = {"query", "key", "value", "dense"}};
         check(Model<Bert, Classifier>(tiny(0.1), 3), all, true, batch_for(one_class));
+        check(Model<Bert, heads::SequenceClassification<>>(tiny(0.1), 3), all, true, batch_for(one_class));
         check(Model<Bert, Classifier>(tiny(0), 3), {.rank = 2}, false, batch_for(one_class));
         all.targets = {"c_attn", "c_proj", "c_fc"};
         check(Model<Gpt2, Classifier>(tiny(0.1), 3), all, true, batch_for(one_class));
         check(small::MlpModel<B, adapters::Lora>(small::mlp_config(), 3), {.rank = 2, .targets = {"0", "1"}}, true,
               vector_batch());
+    }
+
+    TEST_CASE("a last block that computes what the head reads gives the gradients of one that computes all") {
+        const auto check = [](auto&& model, const Batch& batch) {
+            using M = std::remove_cvref_t<decltype(model)>;
+            for (std::size_t task = 0; task <= batch.task; ++task) model.add_head({.num_labels = 3});
+            model.parameters().plan();
+            ThreadPool pool(2);
+            Arena arena;
+            std::vector<float> losses[2] = {std::vector<float>(batch.size()), std::vector<float>(batch.size())};
+            AlignedVector<double> gradients[2];
+            std::size_t rows[2];
+            for (const bool all : {false, true}) {
+                arena.reset();
+                model.parameters().clear_gradients();
+                typename M::Saved saved;
+                Context<B> context{model.parameters(), pool, arena, true, 77, 0};
+                context.every_token = all;
+                model.forward(context, batch, saved);
+                rows[all] = saved.hidden.rows;
+                model.loss(context, batch, saved, losses[all]);
+                model.backward(context, batch, saved, 0.5);
+                gradients[all].assign(model.parameters().gradients().begin(), model.parameters().gradients().end());
+            }
+            CHECK(rows[0] < rows[1]);
+            CHECK(rows[1] == batch.tokens());
+            CHECK(losses[0] == losses[1]); // sums in double, kept as float
+            double largest = 0;
+            for (std::size_t i = 0; i < gradients[0].size(); ++i) {
+                CHECK(std::abs(gradients[0][i] - gradients[1][i]) < 1e-12);
+                largest = std::max(largest, std::abs(gradients[0][i]));
+            }
+            CHECK(largest > 1e-2);
+        };
+        using enum heads::Pooling;
+        using activation_checkpointing::EveryBlock;
+        using Bert = Transformer<arch::Bert, B>;
+        using Gpt2 = Transformer<arch::Gpt2, B>;
+        check(Model<Bert, heads::SequenceClassification<>>(tiny(0.2), 3), batch_for(one_class, 1));
+        check(Model<Bert, heads::SequenceClassification<first_token>>(tiny(0.2), 3), batch_for(one_class));
+        check(Model<Gpt2, heads::SequenceClassification<first_token>>(tiny(0.2), 3), batch_for(one_class));
+        check(
+            Model<Transformer<arch::Bert, B, nn::NoAdapter, EveryBlock>, heads::SequenceClassification<>>(tiny(0.2), 3),
+            batch_for(one_class));
+        check(Model<Bert, heads::MaskedLanguageModel>(tiny(0.2), 3), batch_for([](Sample& sample, std::size_t i) {
+                  for (std::size_t t = 0; t < sample.token_ids.size(); ++t) // nothing in the second sentence
+                      sample.labels.push_back(t % 2 && i != 1 ? std::int32_t(t * 3 % 13) : ignored_label);
+              }));
     }
 
     TEST_CASE("a frozen prefix, or a frozen middle, leaves the other gradients as they were") {

@@ -70,6 +70,35 @@ TEST_SUITE("property") {
         check(Gpt2(small::config(), 4));
     }
 
+    TEST_CASE("tokens to be read lie in the batch and ascend, and a head that reads all refuses the states of some") {
+        Bert model(small::config(), 4);
+        Engine engine(model, 1);
+        auto context = engine.context();
+        const Batch batch = of_tokens({{3, 7, 1}, {9}});
+        auto& saved = engine.saved().trunk;
+        const auto states = [&](const std::vector<std::int32_t>& read) {
+            return model.trunk().forward(context, batch, saved, false, read);
+        };
+        CHECK(states({0, 3}).rows == 2);
+        CHECK(states({}).rows == 4);
+        const std::string wanted = " to be read of a batch of 4 tokens: they must lie in the batch, in ascending order";
+        CHECK_THROWS_WITH(states({1, 4}), ("token 4" + wanted).c_str());
+        CHECK_THROWS_WITH(states({-1}), ("token -1" + wanted).c_str());
+        CHECK_THROWS_WITH(states({2, 1}), ("token 1" + wanted).c_str());
+        CHECK_THROWS_WITH(states({2, 2}), ("token 2" + wanted).c_str());
+
+        Model<Transformer<arch::Bert, F>, heads::TokenClassification> tagger(small::config(), 4);
+        tagger.add_head({.num_labels = 3});
+        Engine of_tagger(tagger, 1);
+        auto own = of_tagger.context();
+        const auto some =
+            tagger.trunk().forward(own, batch, of_tagger.saved().trunk, false, std::vector<std::int32_t>{1});
+        CHECK_THROWS_WITH(tagger.with_head(0, of_tagger.saved(),
+                                           [&](const auto& head, auto& kept) { head.logits(own, some, batch, kept); }),
+                          "a head for token_classification got the hidden states of 1 tokens, it reads all 4 of the "
+                          "batch");
+    }
+
     TEST_CASE_TEMPLATE("what a frozen prefix gives for a sample has the same bits whatever comes with it", T, float,
                        double, bf16) {
         using S = Scalar<Cpu<T>>;

@@ -26,6 +26,7 @@ struct Layer {
     bool training = false;
     double step = 3e-4;           ///< of the differences
     std::size_t differences = 12; ///< elements compared of each parameter and of x
+    std::size_t out_rows = 0;     ///< of y; 0: as many as x has
 };
 
 /// The error of `gradient` against differences of fourth order, relative to the largest slope seen.
@@ -59,10 +60,11 @@ void check_gradients(const Layer& layer) {
     ParameterStore<B>& store = layer.store;
     for (double& w : store.values()) w += 0.3 * random.normal();
     store.plan();
-    AlignedVector<double> x(layer.rows * layer.in), c(layer.rows * layer.out), y(c.size());
+    const std::size_t out_rows = layer.out_rows > 0 ? layer.out_rows : layer.rows;
+    AlignedVector<double> x(layer.rows * layer.in), c(out_rows * layer.out), y(c.size());
     for (double& v : x) v = random.normal();
     for (double& v : c) v = random.normal();
-    const View<double> x_view(x.data(), layer.rows, layer.in), y_view(y.data(), layer.rows, layer.out);
+    const View<double> x_view(x.data(), layer.rows, layer.in), y_view(y.data(), out_rows, layer.out);
     const auto loss = [&] {
         arena.reset();
         Context<B> context{store, pool, arena, layer.training, 91, 0};
@@ -77,7 +79,7 @@ void check_gradients(const Layer& layer) {
         loss();
         AlignedVector<double> dy = c;
         Context<B> context{store, pool, arena, layer.training, 91, 0};
-        layer.backward(context, View<double>(dy.data(), layer.rows, layer.out), dx);
+        layer.backward(context, View<double>(dy.data(), out_rows, layer.out), dx);
     };
     AlignedVector<double> dx(x.size(), 0.0);
     gradients({});
@@ -134,8 +136,7 @@ void check_attention(const std::vector<std::int32_t>& packed, bool causal, doubl
 }
 
 template <nn::NormPlace place, std::size_t projections>
-void check_block(bool causal, double dropout) {
-    ParameterStore<B> store(5);
+nn::Block<B, place, nn::NoAdapter, projections> make_block(ParameterStore<B>& store, bool causal, double dropout) {
     nn::Block<B, place, nn::NoAdapter, projections> block;
     block.attention = make_attention<projections>(store, 9, nn::WeightLayout::out_in);
     block.attention.causal = causal;
@@ -145,11 +146,59 @@ void check_block(bool causal, double dropout) {
     block.feed_forward.contract = nn::Linear<B>(store, "contract", 14, 9, normal);
     block.feed_forward_norm = nn::LayerNorm<B>(store, "norm2", 9, 1e-5);
     block.dropout.p = dropout;
-    typename decltype(block)::Saved saved;
-    check_gradients({store, std::size_t(short_sequences.back()), 9, 9,
-                     [&](auto& context, auto x, auto y) { block.forward(context, short_sequences, x, y, saved); },
-                     [&](auto& context, auto dy, auto dx) { block.backward(context, dy, dx, saved); }, dropout > 0});
+    return block;
 }
+
+template <nn::NormPlace place, std::size_t projections>
+void check_block(bool causal, double dropout, const std::vector<std::int32_t>& read = {}) {
+    ParameterStore<B> store(5);
+    const auto block = make_block<place, projections>(store, causal, dropout);
+    typename std::remove_cvref_t<decltype(block)>::Saved saved;
+    check_gradients({store, std::size_t(short_sequences.back()), 9, 9,
+                     [&](auto& context, auto x, auto y) { block.forward(context, short_sequences, x, y, saved, read); },
+                     [&](auto& context, auto dy, auto dx) { block.backward(context, dy, dx, saved); }, dropout > 0,
+                     3e-4, 12, read.size()});
+}
+
+/// A block that computes some tokens only gives them what it gives them among all, dropout included, and the same
+/// gradients where the others' are zero.
+template <nn::NormPlace place, std::size_t projections>
+void check_read(bool causal, const std::vector<std::int32_t>& read) {
+    ParameterStore<B> store(5);
+    const auto block = make_block<place, projections>(store, causal, 0.3);
+    store.plan();
+    ThreadPool pool(2);
+    Arena arena;
+    Random random(17);
+    const auto drawn = [&](std::size_t rows) {
+        const View<double> x = arena.matrix<double>(rows, 9);
+        for (std::size_t i = 0; i < x.size(); ++i) x.data[i] = random.normal();
+        return x;
+    };
+    const View<double> x = drawn(std::size_t(short_sequences.back())), dy = drawn(read.size());
+    const View<double> all_dy = arena.matrix<double>(x.rows, 9);
+    std::fill_n(all_dy.data, all_dy.size(), 0.0);
+    for (std::size_t i = 0; i < read.size(); ++i) std::copy_n(dy.row(i), 9, all_dy.row(std::size_t(read[i])));
+    const auto pass = [&](std::span<const std::int32_t> some, View<double> gradient, View<double> y, View<double> dx) {
+        store.clear_gradients();
+        typename std::remove_cvref_t<decltype(block)>::Saved saved;
+        Context<B> forward{store, pool, arena, true, 91, 0}, backward = forward;
+        block.forward(forward, short_sequences, x, y, saved, some);
+        block.backward(backward, gradient, dx, saved);
+        CHECK(forward.tokens.empty());
+        return AlignedVector<double>(store.gradients().begin(), store.gradients().end());
+    };
+    const View<double> y = drawn(read.size()), dx = drawn(x.rows), all_y = drawn(x.rows), all_dx = drawn(x.rows);
+    const auto gradients = pass(read, dy, y, dx), all_gradients = pass({}, all_dy, all_y, all_dx);
+    for (std::size_t i = 0; i < read.size(); ++i)
+        for (std::size_t j = 0; j < 9; ++j)
+            CHECK(y(i, j) == doctest::Approx(all_y(std::size_t(read[i]), j)).epsilon(1e-12));
+    for (std::size_t i = 0; i < dx.size(); ++i) CHECK(std::abs(dx.data[i] - all_dx.data[i]) < 1e-12);
+    for (std::size_t i = 0; i < gradients.size(); ++i) CHECK(std::abs(gradients[i] - all_gradients[i]) < 1e-12);
+}
+
+/// Tokens of short_sequences: the first of each; some of one sequence only; all.
+const std::vector<std::vector<std::int32_t>> some_tokens{{0, 1, 8}, {2, 5, 7}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}};
 
 }
 
@@ -244,7 +293,21 @@ TEST_SUITE("property") {
             CAPTURE(dropout);
             check_block<nn::NormPlace::post, 3>(false, dropout);
             check_block<nn::NormPlace::pre, 1>(true, dropout);
+            for (const auto& read : some_tokens) {
+                check_block<nn::NormPlace::post, 3>(false, dropout, read);
+                check_block<nn::NormPlace::pre, 1>(true, dropout, read);
+            }
         }
+    }
+
+    TEST_CASE("a block that computes some tokens only agrees with one that computes all") {
+        for (const auto& read : some_tokens)
+            for (const bool causal : {false, true}) {
+                check_read<nn::NormPlace::post, 3>(causal, read);
+                check_read<nn::NormPlace::post, 1>(causal, read);
+                check_read<nn::NormPlace::pre, 3>(causal, read);
+                check_read<nn::NormPlace::pre, 1>(causal, read);
+            }
     }
 
     TEST_CASE("the vocabulary loss has the slopes of a cross-entropy over all logits") {

@@ -412,6 +412,19 @@ TEST_SUITE("property") {
                           "distils is a choice of one class, of a sequence or of each token");
     }
 
+    TEST_CASE("learning without forgetting distils heads that read other tokens than the current one") {
+        using heads::Pooling;
+        using First = heads::SequenceClassification<Pooling::first_token>;
+        using Mean = heads::SequenceClassification<Pooling::mean>;
+        Model<Transformer<arch::Bert, B>, First, Mean> model(small::config(), 3);
+        model.add_head<Mean>({.name = "mean", .num_labels = 3});
+        model.add_head<First>({.name = "first", .num_labels = 3});
+        const Dataset data = small::sentences("data", 12, 3, 5);
+        Trainer trainer(model, forgetting::LearningWithoutForgetting{});
+        CHECK_NOTHROW(trainer.fit(Stream{experience_of(0, data), experience_of(1, data)},
+                                  {.steps = 3, .batch_size = 4, .threads = 2}));
+    }
+
     TEST_CASE("learning without forgetting adds the slope of its distillation loss") {
         M model = model_with({3, 4});
         const Dataset first = small::vectors("first", 10, 5, 3, 1), second = small::vectors("second", 6, 5, 4, 2);

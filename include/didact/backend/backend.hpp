@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "didact/core/arena.hpp"
 #include "didact/core/parallel.hpp"
@@ -43,6 +44,8 @@ struct AttentionShape {
     double scale = 1;   ///< of the scores, 1/√head_size as a rule
     double dropout = 0; ///< of the probabilities
     std::uint64_t dropout_key = 0;
+    /// The rows, in ascending order, that have a query, and so a row of q and of the output; empty: every row.
+    std::span<const std::int32_t> queries = {};
 
     std::size_t sequences() const { return cu_seqlens.empty() ? 0 : cu_seqlens.size() - 1; }
     std::size_t longest() const {
@@ -61,8 +64,27 @@ struct Context {
     bool training = false;          ///< dropout is active
     std::uint64_t dropout_key = 0;  ///< key of this step's dropout masks
     std::uint32_t dropout_site = 0; ///< counts the dropout layers passed, so that each draws its own mask
+    /// The tokens that the rows of a layer's input are, by which dropout draws its mask; empty: row t is token t.
+    std::span<const std::int32_t> tokens = {};
+    /// The last block computes every token, not only those that the head reads.
+    bool every_token = false;
 
     View<Scalar<B>> scratch(std::size_t rows, std::size_t cols) { return arena.matrix<Scalar<B>>(rows, cols); }
+};
+
+/// While it lives, the rows of what layers get are these tokens only.
+template <Backend B>
+class OnlyTokens {
+  public:
+    OnlyTokens(Context<B>& context, std::span<const std::int32_t> tokens)
+        : context_(context), before_(std::exchange(context.tokens, tokens)) {}
+    OnlyTokens(const OnlyTokens&) = delete;
+    OnlyTokens& operator=(const OnlyTokens&) = delete;
+    ~OnlyTokens() { context_.tokens = before_; }
+
+  private:
+    Context<B>& context_;
+    std::span<const std::int32_t> before_;
 };
 
 }

@@ -86,15 +86,21 @@ class Model {
     Trunk& trunk() { return trunk_; }
     const Trunk& trunk() const { return trunk_; }
 
-    /// Runs a batch through the trunk and its task's head up to the logits, which `saved` keeps.
+    /// Runs a batch through the trunk and its task's head up to the logits, which `saved` keeps. A transformer's last
+    /// block computes the tokens that the head reads, or every token where the context says so.
     void forward(Context<B>& context, const Batch& batch, Saved& saved, bool keep = true) const {
-        saved.hidden = trunk_.forward(context, batch, saved.trunk, keep);
-        head_forward(context, batch, saved);
+        run_head(context, batch, saved, [&](std::span<const std::int32_t> read) {
+            if constexpr (requires { trunk_.forward(context, batch, saved.trunk, keep, read); })
+                return trunk_.forward(context, batch, saved.trunk, keep, read);
+            else
+                return trunk_.forward(context, batch, saved.trunk, keep);
+        });
     }
-    void head_forward(Context<B>& context, const Batch& batch, Saved& saved) const {
-        with_head(batch.task, saved, [&](const auto& head, auto& kept) {
-            context.dropout_site = head_dropout_site;
-            head.logits(context, saved.hidden, batch, kept);
+    /// The same from stage `from` of the trunk on, whose input is given.
+    void forward_from(Context<B>& context, const Batch& batch, Saved& saved, std::size_t from, View<S> input,
+                      bool keep = true) const {
+        run_head(context, batch, saved, [&](std::span<const std::int32_t> read) {
+            return trunk_.forward_from(context, batch, saved.trunk, from, input, keep, read);
         });
     }
 
@@ -142,6 +148,19 @@ class Model {
 
   private:
     static constexpr std::uint32_t head_dropout_site = 1u << 30;
+
+    /// Calls run_trunk(tokens that the head reads) for the hidden states, and the head with them.
+    template <class RunTrunk>
+    void run_head(Context<B>& context, const Batch& batch, Saved& saved, const RunTrunk& run_trunk) const {
+        with_head(batch.task, saved, [&](const auto& head, auto& kept) {
+            std::span<const std::int32_t> read;
+            if constexpr (requires { head.tokens_read(context, batch, kept); })
+                if (!context.every_token) read = head.tokens_read(context, batch, kept);
+            saved.hidden = run_trunk(read);
+            context.dropout_site = head_dropout_site;
+            head.logits(context, saved.hidden, batch, kept);
+        });
+    }
 
     struct Task {
         std::string name;

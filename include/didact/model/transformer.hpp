@@ -32,9 +32,11 @@ class Transformer {
     using Block = nn::Block<B, A::norm_place, Adapter, A::projections>;
 
     struct Saved {
-        std::vector<View<S>> hidden; ///< hidden[0]: embeddings; hidden[i]: after block i. (tokens, hidden_size)
+        /// hidden[0]: embeddings; hidden[i]: after block i. (tokens, hidden_size); the last has a row for each of
+        /// `read`.
+        std::vector<View<S>> hidden;
         View<S> embedded, output;
-        std::vector<std::int32_t> positions;
+        std::vector<std::int32_t> positions, read;
         typename nn::LayerNorm<B>::Saved embedding_norm, final_norm;
         typename nn::Dropout<B>::Saved embedding_dropout;
         std::vector<typename Block::Saved> blocks;
@@ -138,16 +140,21 @@ class Transformer {
     }
 
     /// Runs the batch through the trunk and gives the last hidden states, (tokens, hidden_size). What backward needs of
-    /// the stages that train (all of them where `keep_all`) stays in the context's arena until it is reset.
-    View<S> forward(Context<B>& context, const Batch& batch, Saved& saved, bool keep = true) const {
-        return forward_from(context, batch, saved, 0, {}, keep);
+    /// the stages that train stays in the context's arena until it is reset, unless `keep` is false. Where a head says
+    /// which tokens it reads (`read`: their rows, ascending), the last block computes their states only, a row for
+    /// each: all other tokens have left by then is their keys and values.
+    View<S> forward(Context<B>& context, const Batch& batch, Saved& saved, bool keep = true,
+                    std::span<const std::int32_t> read = {}) const {
+        return forward_from(context, batch, saved, 0, {}, keep, read);
     }
 
-    /// The same from stage `from` on: `input` is that stage's input, hidden[from − 1].
+    /// The same from stage `from` on: `input` is that stage's input, hidden[from − 1]. It is given back whole where no
+    /// block is left to run.
     View<S> forward_from(Context<B>& context, const Batch& batch, Saved& saved, std::size_t from, View<S> input,
-                         bool keep = true) const {
-        const std::size_t rows = batch.tokens();
+                         bool keep = true, std::span<const std::int32_t> read = {}) const {
         check_tokens(batch);
+        check_read(batch, read);
+        saved.read.assign(read.begin(), read.end());
         saved.hidden.resize(stages());
         saved.blocks.resize(blocks_.size());
         const std::size_t first = first_trainable_stage(context.parameters);
@@ -156,18 +163,19 @@ class Transformer {
         context.dropout_site = std::uint32_t(from * 8);
         context.training = training && (frozen_dropout || first == 0);
         if (from == 0) {
-            saved.hidden[0] = context.scratch(rows, config_.hidden_size);
+            saved.hidden[0] = context.scratch(batch.tokens(), config_.hidden_size);
             embed(context, batch, saved.hidden[0], saved);
         } else {
             saved.hidden[from - 1] = input;
         }
         for (std::size_t i = from == 0 ? 0 : from - 1; i < blocks_.size(); ++i) {
             const View<S> x = saved.hidden[i];
-            saved.hidden[i + 1] = context.scratch(rows, config_.hidden_size);
+            const std::span<const std::int32_t> own = read_of_block(i, saved);
+            saved.hidden[i + 1] = context.scratch(own.empty() ? x.rows : own.size(), config_.hidden_size);
             context.dropout_site = std::uint32_t((i + 1) * 8);
             context.training = training && (frozen_dropout || i + 1 >= first);
             const Arena::Mark mark = context.arena.mark();
-            blocks_[i].forward(context, batch.cu_seqlens, x, saved.hidden[i + 1], saved.blocks[i]);
+            blocks_[i].forward(context, batch.cu_seqlens, x, saved.hidden[i + 1], saved.blocks[i], own);
             if (Checkpointing::every_block || i + 1 < saved.first_kept) context.arena.release(mark);
         }
         context.training = training;
@@ -211,16 +219,18 @@ class Transformer {
                 saved.first_kept, " on");
         const ArenaScope scope(context.arena);
         finish_backward(context, dhidden, saved);
-        View<S> upper = dhidden, lower = context.scratch(dhidden.rows, dhidden.cols);
+        View<S> upper = dhidden, lower = context.scratch(batch.tokens(), dhidden.cols);
+        View<S> next = dhidden.rows == lower.rows ? dhidden : context.scratch(lower.rows, lower.cols);
         for (std::size_t i = blocks_.size(); i-- > 0 && i + 1 >= first;) {
             const ArenaScope of_block(context.arena);
             if constexpr (Checkpointing::every_block) {
                 context.dropout_site = std::uint32_t((i + 1) * 8);
                 blocks_[i].forward(context, batch.cu_seqlens, saved.hidden[i], context.scratch(upper.rows, upper.cols),
-                                   saved.blocks[i]);
+                                   saved.blocks[i], read_of_block(i, saved));
             }
             blocks_[i].backward(context, upper, i + 1 > first ? lower : View<S>(), saved.blocks[i]);
-            std::swap(upper, lower);
+            upper = lower;
+            std::swap(lower, next);
         }
         if (first == 0) embed_backward(context, batch, upper, saved);
     }
@@ -273,6 +283,17 @@ class Transformer {
     }
 
   private:
+    static void check_read(const Batch& batch, std::span<const std::int32_t> read) {
+        for (std::size_t i = 0; i < read.size(); ++i)
+            if (read[i] < 0 || std::size_t(read[i]) >= batch.tokens() || (i > 0 && read[i] <= read[i - 1]))
+                fail("token ", read[i], " to be read of a batch of ", batch.tokens(),
+                     " tokens: they must lie in the batch, in ascending order");
+    }
+    std::span<const std::int32_t> read_of_block(std::size_t block, const Saved& saved) const {
+        return block + 1 == blocks_.size() ? std::span<const std::int32_t>(saved.read)
+                                           : std::span<const std::int32_t>();
+    }
+
     nn::Dropout<B> embedding_dropout() const { return {config_.dropout_of_embeddings()}; }
 
     TransformerConfig config_;

@@ -17,7 +17,7 @@ struct Attention {
     struct Saved {
         std::array<typename Projection::Saved, projections> projection;
         typename Projection::Saved output;
-        View<S> qkv, context;
+        View<S> qkv, query, context;
         std::span<S> log_sums;
         AttentionShape shape;
     };
@@ -30,23 +30,36 @@ struct Attention {
 
     std::size_t hidden_size() const { return output.in; }
 
-    /// x, y: (tokens, hidden).
+    /// x: (tokens, hidden), y: (tokens, hidden), or a row for each token in `read`, in ascending order.
     void forward(Context<B>& context, std::span<const std::int32_t> cu_seqlens, View<const S> x, View<S> y,
-                 Saved& saved) const {
+                 Saved& saved, std::span<const std::int32_t> read = {}) const {
         const std::size_t hidden = hidden_size();
         saved.qkv = context.scratch(x.rows, 3 * hidden);
-        saved.context = context.scratch(x.rows, hidden);
-        saved.log_sums = context.arena.template array<S>(x.rows * num_heads);
-        for (std::size_t i = 0; i < projections; ++i)
+        saved.context = context.scratch(y.rows, hidden);
+        saved.log_sums = context.arena.template array<S>(y.rows * num_heads);
+        saved.query = head_input(saved.qkv, 0);
+        if (!read.empty()) saved.query = context.scratch(y.rows, hidden);
+        if (projections == 3 && !read.empty()) {
+            const View<S> own = context.scratch(y.rows, hidden);
+            gather_rows(context, x, read, own);
+            const OnlyTokens<B> only(context, read);
+            project[0].forward(context, own, saved.query, saved.projection[0]);
+        } else {
+            project[0].forward(context, x, part(saved.qkv, 0), saved.projection[0]);
+            if (!read.empty()) gather_rows(context, head_input(saved.qkv, 0), read, saved.query);
+        }
+        for (std::size_t i = 1; i < projections; ++i)
             project[i].forward(context, x, part(saved.qkv, i), saved.projection[i]);
         saved.shape = {.cu_seqlens = cu_seqlens,
                        .num_heads = num_heads,
                        .causal = causal,
                        .scale = 1 / std::sqrt(double(hidden / num_heads)),
                        .dropout = context.training ? dropout : 0,
-                       .dropout_key = mix_bits(context.dropout_key ^ context.dropout_site++)};
-        attention_forward(context, saved.shape, head_input(saved.qkv, 0), head_input(saved.qkv, 1),
-                          head_input(saved.qkv, 2), saved.context, saved.log_sums);
+                       .dropout_key = mix_bits(context.dropout_key ^ context.dropout_site++),
+                       .queries = read};
+        attention_forward(context, saved.shape, saved.query, head_input(saved.qkv, 1), head_input(saved.qkv, 2),
+                          saved.context, saved.log_sums);
+        const OnlyTokens<B> only(context, read);
         output.forward(context, saved.context, y, saved.output);
     }
 
@@ -55,12 +68,23 @@ struct Attention {
         const ArenaScope scope(context.arena);
         const View<S> dcontext = context.scratch(dy.rows, hidden_size());
         output.backward(context, dy, dcontext, saved.output);
-        const View<S> dqkv = context.scratch(dy.rows, 3 * hidden_size());
-        attention_backward(context, saved.shape, head_input(saved.qkv, 0), head_input(saved.qkv, 1),
-                           head_input(saved.qkv, 2), saved.context, std::span<const S>(saved.log_sums), dcontext,
-                           head_input(dqkv, 0), head_input(dqkv, 1), head_input(dqkv, 2));
-        for (std::size_t i = 0; i < projections; ++i)
-            project[i].backward(context, part(dqkv, i), dx, saved.projection[i], accumulate || i > 0);
+        const View<S> dqkv = context.scratch(saved.qkv.rows, 3 * hidden_size());
+        const std::span<const std::int32_t> read = saved.shape.queries;
+        const View<S> dquery = read.empty() ? head_input(dqkv, 0) : context.scratch(dy.rows, hidden_size());
+        attention_backward(context, saved.shape, saved.query, head_input(saved.qkv, 1), head_input(saved.qkv, 2),
+                           saved.context, std::span<const S>(saved.log_sums), dcontext, dquery, head_input(dqkv, 1),
+                           head_input(dqkv, 2));
+        if (projections == 1 && !read.empty()) {
+            fill(context, S(0), head_input(dqkv, 0));
+            scatter_add_rows(context, dquery, read, head_input(dqkv, 0));
+        }
+        const bool query_apart = projections == 3 && !read.empty();
+        for (std::size_t i = query_apart; i < projections; ++i)
+            project[i].backward(context, part(dqkv, i), dx, saved.projection[i], accumulate || i > query_apart);
+        if (!query_apart) return;
+        const View<S> down = dx.empty() ? dx : context.scratch(dy.rows, hidden_size());
+        project[0].backward(context, dquery, down, saved.projection[0]);
+        if (!dx.empty()) scatter_add_rows(context, down, read, dx);
     }
 
   private:

@@ -28,32 +28,42 @@ struct Block {
     LayerNorm<B> attention_norm, feed_forward_norm;
     Dropout<B> dropout;
 
-    /// x, y: (tokens, hidden).
+    /// x: (tokens, hidden), y: (tokens, hidden), or a row for each token in `read`, in ascending order; the others are
+    /// then computed only as keys and values.
     void forward(Context<B>& context, std::span<const std::int32_t> cu_seqlens, View<const S> x, View<S> y,
-                 Saved& saved) const {
-        const View<S> sum = context.scratch(x.rows, x.cols), middle = context.scratch(x.rows, x.cols);
+                 Saved& saved, std::span<const std::int32_t> read = {}) const {
+        const View<S> sum = context.scratch(y.rows, y.cols);
+        View<const S> own = x;
+        if (!read.empty()) {
+            const View<S> gathered = context.scratch(y.rows, y.cols);
+            gather_rows(context, x, read, gathered);
+            own = gathered;
+        }
         if constexpr (place == NormPlace::post) {
-            attention.forward(context, cu_seqlens, x, sum, saved.attention);
-            dropout.forward_add(context, sum, x, saved.attention_dropout);
+            attention.forward(context, cu_seqlens, x, sum, saved.attention, read);
+            const OnlyTokens<B> only(context, read);
+            dropout.forward_add(context, sum, own, saved.attention_dropout);
+            const View<S> middle = context.scratch(y.rows, y.cols), second = context.scratch(y.rows, y.cols);
             attention_norm.forward(context, sum, middle, saved.attention_norm);
-            const View<S> second = context.scratch(x.rows, x.cols);
             feed_forward.forward(context, middle, second, saved.feed_forward);
             dropout.forward_add(context, second, middle, saved.feed_forward_dropout);
             feed_forward_norm.forward(context, second, y, saved.feed_forward_norm);
         } else {
+            const View<S> middle = context.scratch(x.rows, x.cols), normed = context.scratch(y.rows, y.cols);
             attention_norm.forward(context, x, middle, saved.attention_norm);
-            attention.forward(context, cu_seqlens, middle, sum, saved.attention);
-            dropout.forward_add(context, sum, x, saved.attention_dropout);
-            const View<S> normed = context.scratch(x.rows, x.cols);
+            attention.forward(context, cu_seqlens, middle, sum, saved.attention, read);
+            const OnlyTokens<B> only(context, read);
+            dropout.forward_add(context, sum, own, saved.attention_dropout);
             feed_forward_norm.forward(context, sum, normed, saved.feed_forward_norm);
             feed_forward.forward(context, normed, y, saved.feed_forward);
             dropout.forward_add(context, y, sum, saved.feed_forward_dropout);
         }
     }
 
-    /// Writes dx unless it is empty, which it is above a frozen block.
+    /// dy has forward's rows. Writes dx, (tokens, hidden), unless it is empty, which it is above a frozen block.
     void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved) const {
         const ArenaScope scope(context.arena);
+        const std::span<const std::int32_t> read = saved.attention.shape.queries;
         const View<S> scratch = context.scratch(dy.rows, dy.cols), dsum = context.scratch(dy.rows, dy.cols);
         const auto dropped = [&](View<const S> up, const typename Dropout<B>::Saved& kept) {
             return dropout.backward_in(context, up, scratch, kept);
@@ -61,17 +71,23 @@ struct Block {
         if constexpr (place == NormPlace::post) {
             feed_forward_norm.backward(context, dy, dsum, saved.feed_forward_norm);
             feed_forward.backward(context, dropped(dsum, saved.feed_forward_dropout), dsum, saved.feed_forward);
-            const View<S> below = dx.empty() ? dsum : dx;
+            const View<S> below = dx.empty() || !read.empty() ? dsum : dx;
             attention_norm.backward(context, dsum, below, saved.attention_norm);
-            attention.backward(context, dropped(below, saved.attention_dropout), dx, saved.attention);
+            attention.backward(context, dropped(below, saved.attention_dropout), dx, saved.attention, read.empty());
+            if (!dx.empty() && !read.empty()) scatter_add_rows(context, below, read, dx);
         } else {
             const View<S> dnormed = context.scratch(dy.rows, dy.cols);
             feed_forward.backward(context, dropped(dy, saved.feed_forward_dropout), dnormed, saved.feed_forward, false);
             feed_forward_norm.backward(context, dnormed, dsum, saved.feed_forward_norm);
             add(context, dsum, dy, dsum);
-            attention.backward(context, dropped(dsum, saved.attention_dropout), dnormed, saved.attention, false);
-            attention_norm.backward(context, dnormed, dx, saved.attention_norm);
-            if (!dx.empty()) add(context, dx, dsum, dx);
+            const View<S> below = read.empty() ? dnormed : context.scratch(saved.attention_norm.x.rows, dy.cols);
+            attention.backward(context, dropped(dsum, saved.attention_dropout), below, saved.attention, false);
+            attention_norm.backward(context, below, dx, saved.attention_norm);
+            if (dx.empty()) return;
+            if (read.empty())
+                add(context, dx, dsum, dx);
+            else
+                scatter_add_rows(context, dsum, read, dx);
         }
     }
 };

@@ -4,7 +4,7 @@
 namespace didact::nn {
 
 /// Dropout (Srivastava et al. 2014), scaled by 1 / (1 − p) in training and the identity otherwise. The mask is a
-/// function of the step's key, of the place of the layer in the pass and of the element.
+/// function of the step's key, of the place of the layer in the pass and of the element's token and column.
 template <Backend B>
 struct Dropout {
     using S = Scalar<B>;

@@ -43,9 +43,7 @@ class Engine {
             if (stage > 1 && cache_prefix_ && !random && !batch.random_inputs) {
                 const View<S> input = context.scratch(batch.tokens(), trunk.output_size());
                 frozen_prefix(context, batch, stage, input);
-                saved.hidden = trunk.forward_from(context, batch, saved.trunk, stage, input, keep);
-                model_.head_forward(context, batch, saved);
-                return;
+                return model_.forward_from(context, batch, saved, stage, input, keep);
             }
         }
         model_.forward(context, batch, saved, keep);

@@ -53,7 +53,10 @@ class StepGradient {
         Context<typename Model::B> context(const Batch& batch) const {
             engine.arena().reset();
             const std::uint64_t first = batch.samples.empty() ? 0 : batch.samples[0].dataset ^ batch.samples[0].index;
-            return engine.context(true, moment.key(RandomPurpose::dropout, first).bits());
+            Context<typename Model::B> context = engine.context(true, moment.key(RandomPurpose::dropout, first).bits());
+            // A distillation may ask other heads, which may read other tokens.
+            context.every_token = hooks::Distil<typename Policies::ForgettingState, Model>;
+            return context;
         }
     };
 

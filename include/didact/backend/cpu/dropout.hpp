@@ -55,7 +55,7 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
 }
 
 /// y = x ⊙ mask / (1 − p), or y = residual + that, with the mask of stream (key, row) kept in `mask` (rows · cols); y
-/// may be x.
+/// may be x. The stream of row i is that of the token it is, context.tokens[i], or i where that is empty.
 template <CpuBackend B>
 void dropout_forward(Context<B>& context, double p, std::uint64_t key, View<const Scalar<B>> x, View<Scalar<B>> y,
                      std::span<std::uint8_t> mask, View<const Scalar<B>> residual = {}) {
@@ -63,7 +63,7 @@ void dropout_forward(Context<B>& context, double p, std::uint64_t key, View<cons
     const T factor = T(1 / (1 - p));
     cpu::for_each_row(context, y.rows, y.cols, [&](std::size_t i) {
         std::uint8_t* kept = mask.data() + i * y.cols;
-        cpu::dropout_mask(key, i, p, kept, y.cols);
+        cpu::dropout_mask(key, context.tokens.empty() ? i : std::size_t(context.tokens[i]), p, kept, y.cols);
         const T* in = x.row(i);
         T* out = y.row(i);
         if (residual.empty()) {

@@ -25,7 +25,8 @@ struct LanguageModel {
 
         struct Saved {
             std::vector<std::int32_t> rows, labels, sequences; ///< predicted positions, what they are, whose they are
-            View<S> gathered, transformed, activated, normed;
+            View<S> transformed, activated;
+            View<const S> normed;
             typename nn::Linear<B>::Saved dense;
             typename nn::LayerNorm<B>::Saved norm;
             typename nn::VocabularyLoss<B>::Saved vocabulary;
@@ -51,19 +52,25 @@ struct LanguageModel {
         const HeadOptions& options() const { return options_; }
         const nn::VocabularyLoss<B>& vocabulary() const { return vocabulary_; }
 
+        /// The positions that are predicted, of a masked model.
+        std::span<const std::int32_t> tokens_read(Context<B>& context, const Batch& batch, Saved& saved) const
+            requires(masked) {
+            find_positions(batch, std::as_const(context.parameters)[vocabulary_.table].rows, saved);
+            return saved.rows;
+        }
+
         /// Keeps the transformed hidden states of the predicted positions; the logits themselves are never kept.
         void logits(Context<B>& context, View<const S> hidden, const Batch& batch, Saved& saved) const {
             find_positions(batch, std::as_const(context.parameters)[vocabulary_.table].rows, saved);
-            saved.gathered = context.scratch(saved.rows.size(), hidden.cols);
-            gather_rows(context, hidden, saved.rows, saved.gathered);
-            saved.normed = saved.gathered;
+            saved.normed = rows_read(context, hidden, saved.rows);
             if constexpr (masked) {
                 saved.transformed = context.scratch(saved.rows.size(), hidden.cols);
                 saved.activated = context.scratch(saved.rows.size(), hidden.cols);
-                saved.normed = context.scratch(saved.rows.size(), hidden.cols);
-                dense_.forward(context, saved.gathered, saved.transformed, saved.dense);
+                const View<S> normed = context.scratch(saved.rows.size(), hidden.cols);
+                dense_.forward(context, saved.normed, saved.transformed, saved.dense);
                 activation_forward(context, activation_, saved.transformed, saved.activated);
-                norm_.forward(context, saved.activated, saved.normed, saved.norm);
+                norm_.forward(context, saved.activated, normed, saved.norm);
+                saved.normed = normed;
             }
         }
 
@@ -93,7 +100,7 @@ struct LanguageModel {
             for (std::size_t i = 0; i < weights.size(); ++i)
                 weights[i] = S(scale * double(batch.weights[std::size_t(saved.sequences[i])]));
             const bool below = !dhidden.empty() || (masked && head_trains(context.parameters));
-            const View<S> dx = below ? context.scratch(saved.rows.size(), saved.gathered.cols) : View<S>();
+            const View<S> dx = below ? context.scratch(saved.rows.size(), saved.normed.cols) : View<S>();
             vocabulary_.backward(context, saved.labels, std::span<const S>(weights), dx, saved.vocabulary);
             if (!below) return;
             if constexpr (masked) {
@@ -101,9 +108,9 @@ struct LanguageModel {
                 activation_backward(context, activation_, saved.transformed, dx, dx);
                 const View<S> dgathered = dhidden.empty() ? View<S>() : context.scratch(dx.rows, dx.cols);
                 dense_.backward(context, dx, dgathered, saved.dense);
-                if (!dhidden.empty()) scatter_add_rows(context, dgathered, saved.rows, dhidden);
+                if (!dhidden.empty()) rows_read_backward(context, dgathered, saved.rows, dhidden);
             } else {
-                scatter_add_rows(context, dx, saved.rows, dhidden);
+                rows_read_backward(context, dx, saved.rows, dhidden);
             }
         }
 

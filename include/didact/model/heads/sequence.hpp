@@ -24,9 +24,8 @@ struct Sequence {
                                                                                          : "mean";
 
         struct Saved {
-            View<S> pooled, logits;
-            std::vector<std::int32_t> first_tokens;
-            View<S> first;
+            View<const S> pooled;
+            View<S> logits;
             typename nn::Linear<B>::Saved pooler, classifier;
             typename nn::Dropout<B>::Saved dropout;
             typename Loss::template Saved<B> loss;
@@ -55,30 +54,39 @@ struct Sequence {
 
         const HeadOptions& options() const { return options_; }
 
+        /// The first token of each sequence.
+        std::span<const std::int32_t> tokens_read(Context<B>&, const Batch& batch, Saved&) const
+            requires(pooling != Pooling::mean) {
+            return first_tokens(batch);
+        }
+
         /// Keeps logits of shape (sequences, num_labels).
         void logits(Context<B>& context, View<const S> hidden, const Batch& batch, Saved& saved) const {
-            saved.pooled = context.scratch(batch.size(), hidden.cols);
             if constexpr (pooling == Pooling::mean) {
-                segment_mean(context, hidden, batch.cu_seqlens, saved.pooled);
+                check_every_token(batch, hidden, problem_type);
+                const View<S> mean = context.scratch(batch.size(), hidden.cols);
+                segment_mean(context, hidden, batch.cu_seqlens, mean);
+                saved.pooled = mean;
             } else {
-                saved.first_tokens.assign(batch.cu_seqlens.begin(), batch.cu_seqlens.end() - 1);
-                saved.first =
-                    pooling == Pooling::first_token ? saved.pooled : context.scratch(batch.size(), hidden.cols);
-                gather_rows(context, hidden, saved.first_tokens, saved.first);
-                if constexpr (pooling == Pooling::first_token_tanh) {
-                    pooler_.forward(context, saved.first, saved.pooled, saved.pooler);
-                    activation_forward(context, Activation::tanh, saved.pooled, saved.pooled);
-                }
+                saved.pooled = rows_read(context, hidden, first_tokens(batch));
             }
-            // The pooled vector is kept for tanh's slope, so dropout works on a copy.
-            View<S> dropped = saved.pooled;
+            if constexpr (pooling == Pooling::first_token_tanh) {
+                const View<S> pooled = context.scratch(batch.size(), hidden.cols);
+                pooler_.forward(context, saved.pooled, pooled, saved.pooler);
+                activation_forward(context, Activation::tanh, pooled, pooled);
+                saved.pooled = pooled;
+            }
+            // The pooled vector is kept for tanh's slope, or is the trunk's, so dropout works on a copy.
+            View<const S> input = saved.pooled;
+            saved.dropout = {};
             if (context.training && dropout_.p > 0) {
-                dropped = context.scratch(saved.pooled.rows, saved.pooled.cols);
-                copy(context, saved.pooled, dropped);
+                const View<S> dropped = context.scratch(input.rows, input.cols);
+                copy(context, input, dropped);
+                dropout_.forward(context, dropped, saved.dropout);
+                input = dropped;
             }
-            dropout_.forward(context, dropped, saved.dropout);
             saved.logits = context.scratch(batch.size(), classifier_.out);
-            classifier_.forward(context, dropped, saved.logits, saved.classifier);
+            classifier_.forward(context, input, saved.logits, saved.classifier);
         }
 
         double units(const Batch& batch) const { return Loss::units(batch, options_); }
@@ -112,12 +120,12 @@ struct Sequence {
             if constexpr (pooling == Pooling::mean) {
                 segment_mean_backward(context, dpooled, batch.cu_seqlens, dhidden);
             } else if constexpr (pooling == Pooling::first_token) {
-                scatter_add_rows(context, dpooled, saved.first_tokens, dhidden);
+                rows_read_backward(context, dpooled, first_tokens(batch), dhidden);
             } else {
                 tanh_backward_from_output(context, saved.pooled, dpooled);
                 const View<S> dfirst = dhidden.empty() ? View<S>() : context.scratch(dpooled.rows, dpooled.cols);
                 pooler_.backward(context, dpooled, dfirst, saved.pooler);
-                if (!dhidden.empty()) scatter_add_rows(context, dfirst, saved.first_tokens, dhidden);
+                if (!dhidden.empty()) rows_read_backward(context, dfirst, first_tokens(batch), dhidden);
             }
         }
 
@@ -135,6 +143,10 @@ struct Sequence {
         }
 
       private:
+        static std::span<const std::int32_t> first_tokens(const Batch& batch) {
+            return std::span<const std::int32_t>(batch.cu_seqlens).first(batch.size());
+        }
+
         HeadOptions options_;
         nn::Linear<B> pooler_, classifier_;
         nn::Dropout<B> dropout_;

@@ -75,7 +75,8 @@ struct TokenClassification {
         const HeadOptions& options() const { return options_; }
 
         /// Keeps logits of shape (tokens, num_labels).
-        void logits(Context<B>& context, View<const S> hidden, const Batch&, Saved& saved) const {
+        void logits(Context<B>& context, View<const S> hidden, const Batch& batch, Saved& saved) const {
+            check_every_token(batch, hidden, problem_type);
             tokens_.forward(context, hidden, saved);
         }
 
@@ -179,7 +180,8 @@ struct Span {
         const HeadOptions& options() const { return options_; }
 
         /// Keeps logits of shape (tokens, 2): begin and end.
-        void logits(Context<B>& context, View<const S> hidden, const Batch&, Saved& saved) const {
+        void logits(Context<B>& context, View<const S> hidden, const Batch& batch, Saved& saved) const {
+            check_every_token(batch, hidden, problem_type);
             tokens_.forward(context, hidden, saved);
         }
 
