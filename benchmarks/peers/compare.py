@@ -5,6 +5,9 @@ A row first runs every mode of the peer once (attention paths, compiled or not) 
 this library, the peer, this library, the peer, each a process of its own. The ratio is taken within a round; the table
 shows the median, the least and the most of the rounds that other processes left undisturbed. `--only` takes rows whose
 name contains a text.
+
+The work is the same for both, from a batch to changed weights: the same losses and gradients. How it is done is each
+side's own; see NOTE.
 """
 import argparse
 import json
@@ -14,6 +17,8 @@ import subprocess
 import sys
 import time
 
+NOTE = ("Both sides make the same losses and gradients. Here the last block computes what the head reads of it, a "
+        "classifier the first token of each sequence; the peers compute every token there.")
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
 
@@ -282,8 +287,9 @@ def main():
     if results:
         write(os.path.join(a.out, "peers.json"), json.dumps(results, indent=1) + "\n")
         write(os.path.join(a.out, "peers.svg"), picture(results))
-        write(os.path.join(a.out, "peers.txt"), table(results))
-        print("\n" + table(results), end="")
+        text = table(results) + f"\n{NOTE}\n"
+        write(os.path.join(a.out, "peers.txt"), text)
+        print("\n" + text, end="")
         print(f"\n{os.path.join(a.out, 'peers.json')}, peers.svg, peers.txt")
     if failed:
         sys.exit(f"not measured: {', '.join(failed)}")

@@ -74,11 +74,14 @@ void check_pass(const Fixture& fixture) {
     Engine<M> engine(model, 2);
     auto context = engine.context();
     typename M::Saved saved;
+    context.every_token = true; // Transformers gives all last states, of which the head reads some
     model.forward(context, batch, saved);
     const std::size_t last = model.trunk().num_layers();
     for (std::size_t i = 0; i < last; ++i)
         check_matrix(fixture.tensors, "hidden." + std::to_string(i), saved.trunk.hidden[i]);
     check_matrix(fixture.tensors, "hidden." + std::to_string(last), saved.hidden);
+    context.every_token = false;
+    model.forward(context, batch, saved);
     model.with_head(0, saved, [&](const auto&, auto& kept) {
         if constexpr (requires { kept.logits; }) check_matrix(fixture.tensors, "logits", kept.logits);
     });

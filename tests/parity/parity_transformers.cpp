@@ -110,11 +110,14 @@ double pass(Results& results, Engine<Model>& engine, const Batch& batch) {
     engine.arena().reset();
     auto context = engine.context();
     typename Model::Saved saved;
+    context.every_token = true; // Transformers gives all last states, of which the head reads some
     model.forward(context, batch, saved);
     // As Transformers gives them: the last one is what the final norm, where there is one, makes of the last block's.
     for (std::size_t i = 0; i + 1 < saved.trunk.hidden.size(); ++i)
         results.add("hidden." + std::to_string(i), saved.trunk.hidden[i]);
     results.add("hidden." + std::to_string(model.trunk().num_layers()), saved.hidden);
+    context.every_token = false;
+    model.forward(context, batch, saved);
     results.add("logits", logits_of(model, context, batch, saved));
     const double units = model.units(batch);
     const double loss = model.loss(context, batch, saved, engine.losses_for(batch)) / units;

@@ -76,10 +76,11 @@ struct OuterGemm {
     }
 
     /// The loops over the tile are unrolled by pragmas: at -O2 GCC would leave the sums in memory, which takes twice as
-    /// long. 16 is the most rows that a tile has.
+    /// long. 16 is the most rows that a tile has. A function of its own, as one with several of them has too few
+    /// registers for some.
     template <std::size_t packets, std::size_t count>
-    static void tile(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t i, std::size_t j,
-                     bool accumulate) {
+    [[gnu::noinline]] static void tile(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t i,
+                                       std::size_t j, bool accumulate) {
         Packet<T> sums[count][packets];
 #pragma GCC unroll 16
         for (std::size_t r = 0; r < count; ++r)

@@ -1,9 +1,11 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <type_traits>
+#include <utility>
 
 // GCC says of a register's type as a template argument that its alignment is left out there, which is harmless.
 #if defined(__GNUC__) && !defined(__clang__)
@@ -117,6 +119,39 @@ T sum_packets(std::size_t count, const F& f, const In*... in) {
     map_packets(count - j, rest, f, in + j...);
     for (std::size_t k = 0; j + k < count; ++k) sum += rest[k];
     return sum;
+}
+
+/// x and y cut into blocks of `size` lanes, each block of even place plus the one after it.
+template <class T, std::size_t size, std::size_t... lane>
+Packet<T> add_blocks(const Packet<T>& x, const Packet<T>& y, std::index_sequence<lane...>) {
+    return Eigen::internal::padd<Packet<T>>(
+        __builtin_shufflevector(x, y, int(lane / size * 2 * size + lane % size)...),
+        __builtin_shufflevector(x, y, int((lane / size * 2 + 1) * size + lane % size)...));
+}
+
+/// The sum of the lanes of each of `count` packets, a power of two that is no more than their lanes, in the first lanes
+/// of one: halves are added to halves, those of two packets side by side. A sum's bits depend on its packet alone.
+template <class T, std::size_t count, std::size_t size = packet_size<T> / 2>
+Packet<T> fold_lanes(const Packet<T>* x) {
+    if constexpr (size == 0) {
+        return x[0];
+    } else {
+        constexpr std::size_t half = std::max<std::size_t>(count / 2, 1);
+        Packet<T> folded[half];
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < half; ++i)
+            folded[i] = add_blocks<T, size>(x[2 * i], x[count == 1 ? 0 : 2 * i + 1],
+                                            std::make_index_sequence<packet_size<T>>());
+        return fold_lanes<T, half, size / 2>(folded);
+    }
+}
+
+/// out[i] = the sum of the lanes of x[i], for i in [0, count); writes up to a packet's lanes beyond.
+template <class T, std::size_t count>
+void sums_of_lanes(const Packet<T>* x, T* out) {
+    constexpr std::size_t now = std::bit_floor(std::min(count, packet_size<T>));
+    store<T>(out, fold_lanes<T, now>(x));
+    if constexpr (count > now) sums_of_lanes<T, count - now>(x + now, out + now);
 }
 
 /// The largest of x[0], …, x[count − 1]; count > 0.

@@ -11,8 +11,7 @@ namespace didact::cpu {
 /// packs a whole weight for them first, which takes longer than the product.
 template <class T>
 struct ThinGemm {
-    using Packet = typename Eigen::internal::packet_traits<T>::type;
-    static constexpr std::size_t lanes = std::size_t(Eigen::internal::unpacket_traits<Packet>::size);
+    static constexpr std::size_t lanes = packet_size<T>;
     /// Up to how many rows, or terms, this is the faster way.
     static constexpr std::size_t most = 15;
     /// A tile of C that has room in the registers: rows × packets of columns.
@@ -53,32 +52,35 @@ struct ThinGemm {
     }
 
     /// C(i, j) = A(i, :) · B(j, :), or C += that, for a tile: packets run along the sums and are added up at the end.
-    /// Unrolled by pragmas for the reason that OuterGemm::tile gives.
+    /// Unrolled by pragmas, and a function of its own, for the reasons that OuterGemm::tile gives.
     template <std::size_t rows, std::size_t columns>
-    static void dot_tile(View<const T> a, View<const T> b, View<T> c, std::size_t i, std::size_t j, bool accumulate) {
-        using namespace Eigen::internal;
-        Packet sums[rows][columns];
-#pragma GCC unroll 16
-        for (auto& row : sums)
-#pragma GCC unroll 16
-            for (Packet& sum : row) sum = pset1<Packet>(T(0));
+    [[gnu::noinline]] static void dot_tile(View<const T> a, View<const T> b, View<T> c, std::size_t i, std::size_t j,
+                                           bool accumulate) {
+        Packet<T> sums[rows * columns];
+#pragma GCC unroll 32
+        for (Packet<T>& sum : sums) sum = constant(T(0));
         const std::size_t whole = a.cols / lanes * lanes;
         for (std::size_t d = 0; d < whole; d += lanes) {
-            Packet right[columns];
+            Packet<T> right[columns];
 #pragma GCC unroll 16
-            for (std::size_t s = 0; s < columns; ++s) right[s] = ploadu<Packet>(b.row(j + s) + d);
+            for (std::size_t s = 0; s < columns; ++s) right[s] = load<T>(b.row(j + s) + d);
 #pragma GCC unroll 16
             for (std::size_t r = 0; r < rows; ++r) {
-                const Packet left = ploadu<Packet>(a.row(i + r) + d);
+                Packet<T> left = load<T>(a.row(i + r) + d);
+                // Or GCC reads A anew for each column, and the processor waits for what it reads.
+                EIGEN_OPTIMIZATION_BARRIER(left)
 #pragma GCC unroll 16
-                for (std::size_t s = 0; s < columns; ++s) sums[r][s] = pmadd(left, right[s], sums[r][s]);
+                for (std::size_t s = 0; s < columns; ++s) {
+                    Packet<T>& sum = sums[r * columns + s];
+                    sum = Eigen::internal::pmadd(left, right[s], sum);
+                }
             }
         }
-#pragma GCC unroll 16
+        T totals[rows * columns + lanes];
+        sums_of_lanes<T, rows * columns>(sums, totals);
         for (std::size_t r = 0; r < rows; ++r)
-#pragma GCC unroll 16
             for (std::size_t s = 0; s < columns; ++s) {
-                T sum = predux(sums[r][s]);
+                T sum = totals[r * columns + s];
                 for (std::size_t d = whole; d < a.cols; ++d) sum = std::fma(a(i + r, d), b(j + s, d), sum);
                 c(i + r, j + s) = accumulate ? c(i + r, j + s) + sum : sum;
             }
