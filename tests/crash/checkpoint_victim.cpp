@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
         const auto values = model.parameters().values();
         state.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
         state.append(reinterpret_cast<const char*>(result.matrix.data()), result.matrix.size() * sizeof(double));
-        io::write_atomically(folder / "result", std::to_string(report::crc32c(state)) + " after " +
+        io::write_atomically(folder / "result", std::to_string(io::crc32c(state)) + " after " +
                                                     std::to_string(trainer.moment().step_of_run) + " steps\n");
         return 0;
     } catch (const std::exception& error) {

@@ -38,6 +38,11 @@ std::vector<std::string> records_of(const std::filesystem::path& path) {
 }
 
 TEST_SUITE("unit") {
+    TEST_CASE("a record's checksum is rotated and shifted") {
+        const std::uint32_t rotated = masked_crc32c("123456789") - 0xA282EAD8u;
+        CHECK((rotated >> 17 | rotated << 15) == didact::io::crc32c("123456789"));
+    }
+
     TEST_CASE("protocol buffers: the bytes are those of the encoding's specification") {
         ProtobufMessage message;
         message.varint(1, 150); // the specification's own example: 08 96 01

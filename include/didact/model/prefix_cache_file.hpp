@@ -12,8 +12,8 @@
 #include "didact/core/error.hpp"
 #include "didact/core/random.hpp"
 #include "didact/core/view.hpp"
+#include "didact/io/crc32c.hpp"
 #include "didact/io/file_descriptor.hpp"
-#include "didact/report/crc32c.hpp"
 
 namespace didact {
 
@@ -119,7 +119,7 @@ class PrefixCacheFile {
     };
 
     static std::uint32_t checksum(View<const S> states) {
-        return report::crc32c({reinterpret_cast<const char*>(states.data), states.size() * sizeof(S)});
+        return io::crc32c({reinterpret_cast<const char*>(states.data), states.size() * sizeof(S)});
     }
     std::uint64_t file_size() const {
         struct stat status;

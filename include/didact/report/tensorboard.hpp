@@ -4,13 +4,20 @@
 #include <chrono>
 #include <cstdio>
 
+#include "didact/io/crc32c.hpp"
 #include "didact/io/folder.hpp"
 #include "didact/report/append_file.hpp"
-#include "didact/report/crc32c.hpp"
 #include "didact/report/step_report.hpp"
 #include "didact/report/utf8.hpp"
 
 namespace didact::report {
+
+/// The checksum as TensorFlow's record files store it, rotated and shifted by a constant so that the checksum of data
+/// that contain checksums stays a good one (tensorflow/core/lib/hash/crc32c.h).
+constexpr std::uint32_t masked_crc32c(std::string_view bytes) {
+    const std::uint32_t crc = io::crc32c(bytes);
+    return (crc >> 15 | crc << 17) + 0xA282EAD8u;
+}
 
 /// The few forms of the protocol buffer encoding that an event needs (protobuf.dev/programming-guides/encoding).
 class ProtobufMessage {

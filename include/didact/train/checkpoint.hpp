@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "didact/io/atomic_file.hpp"
+#include "didact/io/crc32c.hpp"
 #include "didact/io/folder.hpp"
-#include "didact/report/crc32c.hpp"
 #include "didact/train/trainer.hpp"
 
 namespace didact {
@@ -24,7 +24,7 @@ inline std::string contents(const std::string& bytes, const std::string& source)
     std::memcpy(&sum, bytes.data() + magic.size() + sizeof size, sizeof sum);
     require(bytes.size() - head == size, source, ": the checkpoint has ", bytes.size() - head, " bytes, it says ", size,
             "; it is cut off");
-    require(report::crc32c(std::string_view(bytes).substr(head)) == sum, source,
+    require(io::crc32c(std::string_view(bytes).substr(head)) == sum, source,
             ": the checkpoint's checksum does not match; it is damaged");
     return bytes.substr(head);
 }
@@ -66,7 +66,7 @@ void save_checkpoint(TrainerType& trainer, const std::filesystem::path& path) {
     std::string model = trainer.engine().parameters().description();
     archive("model", model);
     trainer.serialize(archive);
-    const std::uint64_t size = archive.bytes().size(), sum = report::crc32c(archive.bytes());
+    const std::uint64_t size = archive.bytes().size(), sum = io::crc32c(archive.bytes());
     io::AtomicFile file(path);
     file.write(checkpoint_file::magic);
     file.write(std::string_view(reinterpret_cast<const char*>(&size), sizeof size));

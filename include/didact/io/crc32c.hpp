@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace didact::report {
+namespace didact::io {
 
 /// CRC-32C (Castagnoli) of `bytes`: reflected polynomial 0x82F63B78, RFC 3720 appendix B.4. Eight bytes at a time, each
 /// by a table of its own (Kounavis and Berry 2008, "Novel table lookup-based algorithms for high-performance CRC
@@ -32,13 +32,6 @@ constexpr std::uint32_t crc32c(std::string_view bytes) {
     }
     for (; i < bytes.size(); ++i) crc = tables[0][(crc ^ byte(i)) & 0xFF] ^ crc >> 8;
     return ~crc;
-}
-
-/// The checksum as TensorFlow's record files store it, rotated and shifted by a constant so that the checksum of data
-/// that contain checksums stays a good one (tensorflow/core/lib/hash/crc32c.h).
-constexpr std::uint32_t masked_crc32c(std::string_view bytes) {
-    const std::uint32_t crc = crc32c(bytes);
-    return (crc >> 15 | crc << 17) + 0xA282EAD8u;
 }
 
 }
