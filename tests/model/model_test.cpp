@@ -99,6 +99,29 @@ TEST_SUITE("property") {
                           "batch");
     }
 
+    TEST_CASE("a head refuses the states that another head read, unless the context asks for every token") {
+        Model<Transformer<arch::Bert, F>, heads::MaskedLanguageModel, heads::SequenceClassification<>> model(
+            small::config(), 4);
+        model.add_head<heads::MaskedLanguageModel>({.name = "words"});
+        model.add_head<heads::SequenceClassification<>>({.name = "class", .num_labels = 3});
+        Batch batch;
+        batch.append(Sample{.token_ids = {3, 7, 1}, .labels = {ignored_label, 2, ignored_label}}, SampleId{5, 0});
+        batch.append(Sample{.token_ids = {9, 4}, .labels = {ignored_label, ignored_label}}, SampleId{5, 1});
+        Engine engine(model, 1);
+        auto context = engine.context();
+        auto& saved = engine.saved();
+        const auto ask_other_head = [&] {
+            model.forward(context, batch, saved);
+            model.with_head(1, saved,
+                            [&](const auto& head, auto& kept) { head.logits(context, saved.hidden, batch, kept); });
+        };
+        CHECK_THROWS_WITH(ask_other_head(),
+                          "a head that reads 2 tokens of a batch of 5 got the hidden states of 1: another head's; a "
+                          "context whose every_token is set has them for all heads");
+        context.every_token = true;
+        CHECK_NOTHROW(ask_other_head());
+    }
+
     TEST_CASE_TEMPLATE("what a frozen prefix gives for a sample has the same bits whatever comes with it", T, float,
                        double, bf16) {
         using S = Scalar<Cpu<T>>;

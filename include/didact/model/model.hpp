@@ -87,7 +87,8 @@ class Model {
     const Trunk& trunk() const { return trunk_; }
 
     /// Runs a batch through the trunk and its task's head up to the logits, which `saved` keeps. A transformer's last
-    /// block computes the tokens that the head reads, or every token where the context says so.
+    /// block computes the tokens that the head reads, or every token where the context says so: set its every_token
+    /// where other heads are to read `saved.hidden` too.
     void forward(Context<B>& context, const Batch& batch, Saved& saved, bool keep = true) const {
         run_head(context, batch, saved, [&](std::span<const std::int32_t> read) {
             if constexpr (requires { trunk_.forward(context, batch, saved.trunk, keep, read); })
@@ -96,7 +97,9 @@ class Model {
                 return trunk_.forward(context, batch, saved.trunk, keep);
         });
     }
-    /// The same from stage `from` of the trunk on, whose input is given.
+    /// The same from stage `from` of the trunk on, whose input is given; for a trunk that can begin there.
+    template <class Own = Trunk>
+    requires requires { &Own::forward_from; }
     void forward_from(Context<B>& context, const Batch& batch, Saved& saved, std::size_t from, View<S> input,
                       bool keep = true) const {
         run_head(context, batch, saved, [&](std::span<const std::int32_t> read) {
@@ -126,7 +129,7 @@ class Model {
     }
 
     /// Adds the gradient of scale · loss to the gradients of all parameters that train. `more(dhidden)` may add to the
-    /// gradient of the last hidden states before it goes down the trunk.
+    /// gradient of `saved.hidden`, which has its rows, before it goes down the trunk.
     template <class More>
     void backward(Context<B>& context, const Batch& batch, Saved& saved, double scale, const More& more) const {
         const ArenaScope scope(context.arena);

@@ -32,8 +32,8 @@ class Transformer {
     using Block = nn::Block<B, A::norm_place, Adapter, A::projections>;
 
     struct Saved {
-        /// hidden[0]: embeddings; hidden[i]: after block i. (tokens, hidden_size); the last has a row for each of
-        /// `read`.
+        /// hidden[0]: embeddings; hidden[i]: after block i. (tokens, hidden_size); where the last block ran for the
+        /// tokens in `read`, the last has their rows only.
         std::vector<View<S>> hidden;
         View<S> embedded, output;
         std::vector<std::int32_t> positions, read;

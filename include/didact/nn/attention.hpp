@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 
+#include "didact/nn/gathered_rows.hpp"
 #include "didact/nn/linear.hpp"
 
 namespace didact::nn {
@@ -38,15 +39,13 @@ struct Attention {
         saved.context = context.scratch(y.rows, hidden);
         saved.log_sums = context.arena.template array<S>(y.rows * num_heads);
         saved.query = head_input(saved.qkv, 0);
-        if (!read.empty()) saved.query = context.scratch(y.rows, hidden);
         if (projections == 3 && !read.empty()) {
-            const View<S> own = context.scratch(y.rows, hidden);
-            gather_rows(context, x, read, own);
+            saved.query = context.scratch(y.rows, hidden);
             const OnlyTokens<B> only(context, read);
-            project[0].forward(context, own, saved.query, saved.projection[0]);
+            project[0].forward(context, gathered_rows(context, x, read), saved.query, saved.projection[0]);
         } else {
             project[0].forward(context, x, part(saved.qkv, 0), saved.projection[0]);
-            if (!read.empty()) gather_rows(context, head_input(saved.qkv, 0), read, saved.query);
+            if (!read.empty()) saved.query = gathered_rows<B>(context, saved.query, read);
         }
         for (std::size_t i = 1; i < projections; ++i)
             project[i].forward(context, x, part(saved.qkv, i), saved.projection[i]);

@@ -33,12 +33,7 @@ struct Block {
     void forward(Context<B>& context, std::span<const std::int32_t> cu_seqlens, View<const S> x, View<S> y,
                  Saved& saved, std::span<const std::int32_t> read = {}) const {
         const View<S> sum = context.scratch(y.rows, y.cols);
-        View<const S> own = x;
-        if (!read.empty()) {
-            const View<S> gathered = context.scratch(y.rows, y.cols);
-            gather_rows(context, x, read, gathered);
-            own = gathered;
-        }
+        const View<const S> own = read.empty() ? x : View<const S>(gathered_rows(context, x, read));
         if constexpr (place == NormPlace::post) {
             attention.forward(context, cu_seqlens, x, sum, saved.attention, read);
             const OnlyTokens<B> only(context, read);

@@ -5,6 +5,7 @@
 #include "didact/core/parameter_store.hpp"
 #include "didact/data/batch.hpp"
 #include "didact/nn/dropout.hpp"
+#include "didact/nn/gathered_rows.hpp"
 #include "didact/nn/linear.hpp"
 
 namespace didact {
@@ -26,9 +27,8 @@ namespace heads {
 ///   loss(context, batch, saved, sample_losses)     the weighted sum of losses, and each sample's own mean loss
 ///   backward(context, hidden, batch, saved, scale, dhidden)   gradient of scale · loss, added to dhidden
 /// and, where it does not read every token of the batch,
-///   tokens_read(context, batch, saved)             their rows, ascending, or none if it reads all. `hidden` and
-///   dhidden
-///                                                  then have a row for each of these only, or for every token
+///   tokens_read(context, batch, saved)             their rows, ascending, or none if it reads all; `hidden` and its
+///                                                  gradient then have a row for each of these, or for every token
 template <class H, class B, class Trunk>
 concept Head = requires(const typename H::template Layer<Trunk>& layer, Context<B>& context, View<Scalar<B>> hidden,
                         const Batch& batch, typename H::template Layer<Trunk>::Saved& saved, std::span<float> losses) {
@@ -62,13 +62,23 @@ inline double class_weight(const HeadOptions& options, std::int32_t label) {
     return options.class_weights.empty() ? 1 : double(options.class_weights[std::size_t(label)]);
 }
 
-/// The states of the tokens that a head reads: `hidden` itself where it has these only.
+/// Refuses the states of tokens that another head read.
+template <class S>
+void check_every_token(const Batch& batch, View<const S> hidden, const char* problem_type) {
+    require(hidden.rows == batch.tokens(), "a head for ", problem_type, " got the hidden states of ", hidden.rows,
+            " tokens, it reads all ", batch.tokens(), " of the batch");
+}
+
+/// The states of the tokens that a head reads: `hidden` itself where it has as many rows, else it must have every
+/// token's.
 template <Backend B>
-View<const Scalar<B>> rows_read(Context<B>& context, View<const Scalar<B>> hidden, std::span<const std::int32_t> rows) {
+View<const Scalar<B>> rows_read(Context<B>& context, const Batch& batch, View<const Scalar<B>> hidden,
+                                std::span<const std::int32_t> rows) {
     if (hidden.rows == rows.size()) return hidden;
-    const View<Scalar<B>> out = context.scratch(rows.size(), hidden.cols);
-    gather_rows(context, hidden, rows, out);
-    return out;
+    require(hidden.rows == batch.tokens(), "a head that reads ", rows.size(), " tokens of a batch of ", batch.tokens(),
+            " got the hidden states of ", hidden.rows,
+            ": another head's; a context whose every_token is set has them for all heads");
+    return nn::gathered_rows(context, hidden, rows);
 }
 /// Adds the gradient of `rows_read` to that of the hidden states.
 template <Backend B>
@@ -78,13 +88,6 @@ void rows_read_backward(Context<B>& context, View<const Scalar<B>> dread, std::s
         add(context, dhidden, dread, dhidden);
     else
         scatter_add_rows(context, dread, rows, dhidden);
-}
-
-/// Refuses states of some tokens only for a head that reads them all.
-template <class S>
-void check_every_token(const Batch& batch, View<const S> hidden, const char* problem_type) {
-    require(hidden.rows == batch.tokens(), "a head for ", problem_type, " got the hidden states of ", hidden.rows,
-            " tokens, it reads all ", batch.tokens(), " of the batch");
 }
 
 /// Refuses what a head without classes would leave unused.

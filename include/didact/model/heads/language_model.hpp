@@ -62,7 +62,7 @@ struct LanguageModel {
         /// Keeps the transformed hidden states of the predicted positions; the logits themselves are never kept.
         void logits(Context<B>& context, View<const S> hidden, const Batch& batch, Saved& saved) const {
             find_positions(batch, std::as_const(context.parameters)[vocabulary_.table].rows, saved);
-            saved.normed = rows_read(context, hidden, saved.rows);
+            saved.normed = rows_read(context, batch, hidden, saved.rows);
             if constexpr (masked) {
                 saved.transformed = context.scratch(saved.rows.size(), hidden.cols);
                 saved.activated = context.scratch(saved.rows.size(), hidden.cols);

@@ -68,7 +68,7 @@ struct Sequence {
                 segment_mean(context, hidden, batch.cu_seqlens, mean);
                 saved.pooled = mean;
             } else {
-                saved.pooled = rows_read(context, hidden, first_tokens(batch));
+                saved.pooled = rows_read(context, batch, hidden, first_tokens(batch));
             }
             if constexpr (pooling == Pooling::first_token_tanh) {
                 const View<S> pooled = context.scratch(batch.size(), hidden.cols);
