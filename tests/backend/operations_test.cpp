@@ -394,6 +394,27 @@ TEST_SUITE("unit") {
         }
     }
 
+    TEST_CASE("a dropout mask is made of Philox blocks, eight elements each, whatever the instructions and the width") {
+        const double p = 0.3;
+        const std::uint64_t key = 0x123456789ABCDEF0u, row = 0x100000007u;
+        for (const std::size_t width : {1u, 8u, 31u, 40u, 127u, 128u, 129u, 375u, 384u}) {
+            CAPTURE(width);
+            std::vector<std::uint8_t> mask(width, 2), expected(width, 3);
+            cpu::dropout_mask(key, row, p, mask.data(), width);
+            for (std::size_t begin = 0; begin < width; begin += 128) {
+                const std::size_t here = std::min<std::size_t>(128, width - begin), blocks = (here + 7) / 8;
+                for (std::size_t k = 0; k < here; ++k) {
+                    const std::size_t block = begin / 8 + k % blocks, half = k / blocks;
+                    const auto words = philox({std::uint32_t(block), std::uint32_t(row), std::uint32_t(row >> 32), 0},
+                                              {std::uint32_t(key), std::uint32_t(key >> 32)});
+                    const std::uint32_t bits = half % 2 == 0 ? words[half / 2] & 0xFFFFu : words[half / 2] >> 16;
+                    expected[begin + k] = double(bits) >= std::floor(p * 65536);
+                }
+            }
+            CHECK(mask == expected);
+        }
+    }
+
     TEST_CASE("sums over elements have the same bits for any number of threads") {
         std::vector<double> sums;
         for (const std::size_t threads : {1u, 2u, 3u, 4u}) {

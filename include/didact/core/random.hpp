@@ -8,7 +8,7 @@
 #include <span>
 #include <utility>
 
-#if defined(__SSE2__) && !defined(__AVX512F__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -40,11 +40,14 @@ inline constexpr std::size_t word_lanes = 4;
 typedef std::uint32_t WordVector __attribute__((vector_size(word_lanes * sizeof(std::uint32_t))));
 typedef std::uint64_t ProductVector __attribute__((vector_size(word_lanes * sizeof(std::uint32_t))));
 
-/// The even words of x times `factor`, 64 bits each: one instruction on x86, of which GCC makes three by itself.
+/// The even words of x times `factor`, 64 bits each: one instruction on x86, of which GCC makes three by itself, or
+/// with AVX-512 the product of whole 64 bit words, three times as slow on Intel.
 inline ProductVector even_products(const ProductVector& x, std::uint32_t factor) {
-#if defined(__AVX2__) && !defined(__AVX512F__)
+#if defined(__AVX512F__)
+    return ProductVector(_mm512_mul_epu32(__m512i(x), _mm512_set1_epi64(factor)));
+#elif defined(__AVX2__)
     return ProductVector(_mm256_mul_epu32(__m256i(x), _mm256_set1_epi64x(factor)));
-#elif defined(__SSE2__) && !defined(__AVX512F__)
+#elif defined(__SSE2__)
     return ProductVector(_mm_mul_epu32(__m128i(x), _mm_set1_epi64x(factor)));
 #else
     return (x & 0xFFFFFFFFu) * factor;

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
 
 #include "didact/backend/cpu/elementwise.hpp"
 #include "didact/backend/cpu/tag.hpp"
@@ -39,16 +38,18 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
             x[3][l] = 0;
         }
         philox_lanes(x, key_words);
-        // One loop over all words, which a compiler makes vectors of, where it would unroll one over few.
-        std::array<std::uint8_t, 4 * lanes> kept[2];
-        std::array<std::uint32_t, 4 * lanes> words;
-        std::memcpy(words.data(), x.data(), sizeof words);
-        for (std::size_t w = 0; w < 4 * lanes; ++w) {
-            kept[0][w] = std::int32_t(words[w] & 0xFFFFu) >= threshold;
-            kept[1][w] = std::int32_t(words[w] >> 16) >= threshold;
+        std::array<std::uint8_t, 8 * lanes> kept;
+        for (std::size_t w = 0; w < 4; ++w)
+            for (std::size_t l = 0; l < lanes; ++l) {
+                kept[2 * w * lanes + l] = std::int32_t(x[w][l] & 0xFFFFu) >= threshold;
+                kept[(2 * w + 1) * lanes + l] = std::int32_t(x[w][l] >> 16) >= threshold;
+            }
+        if (here == kept.size()) {
+            std::copy_n(kept.data(), kept.size(), mask + begin);
+            continue;
         }
         for (std::size_t part = 0, done = 0; done < here; ++part, done += blocks)
-            std::copy_n(kept[part % 2].data() + part / 2 * lanes, std::min(blocks, here - done), mask + begin + done);
+            std::copy_n(kept.data() + part * lanes, std::min(blocks, here - done), mask + begin + done);
     }
 }
 
