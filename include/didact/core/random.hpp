@@ -54,33 +54,35 @@ inline ProductVector even_products(const ProductVector& x, std::uint32_t factor)
 #endif
 }
 
-/// The same for several counters side by side: word i of counter l is x[i][l], before and after.
-template <std::size_t lanes>
-void philox_lanes(std::array<std::array<std::uint32_t, lanes>, 4>& x, std::array<std::uint32_t, 2> key) {
-    static_assert(lanes % word_lanes == 0);
-    constexpr std::uint64_t low = 0xFFFFFFFFu;
-    constexpr std::size_t parts = lanes / word_lanes;
-    WordVector w[parts][4];
-    for (std::size_t part = 0; part < parts; ++part)
-        for (std::size_t i = 0; i < 4; ++i)
-            std::memcpy(&w[part][i], x[i].data() + part * word_lanes, sizeof(WordVector));
-    // Round by round for all parts, as a round waits for the one before.
-    for (int round = 0; round < 10; ++round) {
-        for (auto& word : w) {
-            const ProductVector a = ProductVector(word[0]), b = ProductVector(word[2]);
-            const ProductVector even_a = even_products(a, 0xD2511F53u), odd_a = even_products(a >> 32, 0xD2511F53u);
-            const ProductVector even_b = even_products(b, 0xCD9E8D57u), odd_b = even_products(b >> 32, 0xCD9E8D57u);
-            word[0] = WordVector((even_b >> 32) | (odd_b & ~low)) ^ word[1] ^ key[0];
-            word[1] = WordVector((even_b & low) | (odd_b << 32));
-            word[2] = WordVector((even_a >> 32) | (odd_a & ~low)) ^ word[3] ^ key[1];
-            word[3] = WordVector((even_a & low) | (odd_a << 32));
-        }
-        key[0] += 0x9E3779B9u;
-        key[1] += 0xBB67AE85u;
+/// The high halves as the low ones. A shuffle, as a shift waits for the same part of a processor as a product.
+inline ProductVector high_halves(const ProductVector& x) {
+    return [&]<std::size_t... i>(std::index_sequence<i...>) {
+        return ProductVector(__builtin_shufflevector(WordVector(x), WordVector(x), int(i | 1)...));
     }
-    for (std::size_t part = 0; part < parts; ++part)
-        for (std::size_t i = 0; i < 4; ++i)
-            std::memcpy(x[i].data() + part * word_lanes, &w[part][i], sizeof(WordVector));
+    (std::make_index_sequence<word_lanes>());
+}
+
+/// The same for several counters side by side: word i of all counters is x[i], before and after. Even and odd counters
+/// go through the rounds apart, as the low halves of 64 bits, of which the high halves never matter.
+template <std::size_t parts>
+void philox_lanes(std::array<std::array<WordVector, parts>, 4>& x, std::array<std::uint32_t, 2> key) {
+    for (std::size_t part = 0; part < parts; ++part) {
+        ProductVector w[2][4];
+        for (std::size_t i = 0; i < 4; ++i) {
+            w[0][i] = ProductVector(x[i][part]);
+            w[1][i] = high_halves(w[0][i]);
+        }
+        for (std::uint32_t round = 0; round < 10; ++round) {
+            for (auto& word : w) {
+                const ProductVector a = even_products(word[0], 0xD2511F53u), b = even_products(word[2], 0xCD9E8D57u);
+                word[0] = high_halves(b) ^ word[1] ^ std::uint64_t(key[0] + round * 0x9E3779B9u);
+                word[1] = b;
+                word[2] = high_halves(a) ^ word[3] ^ std::uint64_t(key[1] + round * 0xBB67AE85u);
+                word[3] = a;
+            }
+        }
+        for (std::size_t i = 0; i < 4; ++i) x[i][part] = WordVector((w[0][i] & 0xFFFFFFFFu) | (w[1][i] << 32));
+    }
 }
 
 /// What a stream of random numbers is for. Streams of different purposes are independent.

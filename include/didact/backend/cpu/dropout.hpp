@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "didact/backend/cpu/elementwise.hpp"
 #include "didact/backend/cpu/tag.hpp"
@@ -18,6 +19,8 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
     constexpr std::size_t lanes = 16;
     const std::int32_t threshold = std::int32_t(p * 65536.0);
     const std::array<std::uint32_t, 2> key_words = {std::uint32_t(key), std::uint32_t(key >> 32)};
+    WordVector first_blocks;
+    for (std::size_t l = 0; l < word_lanes; ++l) first_blocks[l] = std::uint32_t(l);
     for (std::size_t begin = 0; begin < count; begin += 8 * lanes) {
         const std::size_t here = std::min(8 * lanes, count - begin), blocks = (here + 7) / 8;
         if (blocks <= 4) {
@@ -30,26 +33,26 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
             }
             continue;
         }
-        std::array<std::array<std::uint32_t, lanes>, 4> x;
-        for (std::size_t l = 0; l < lanes; ++l) {
-            x[0][l] = std::uint32_t(begin / 8 + l);
-            x[1][l] = std::uint32_t(row);
-            x[2][l] = std::uint32_t(row >> 32);
-            x[3][l] = 0;
+        // Whole vectors, as a load waits long for bytes that several stores wrote.
+        std::array<std::array<WordVector, lanes / word_lanes>, 4> x{};
+        for (std::size_t part = 0; part < x[0].size(); ++part) {
+            x[0][part] = first_blocks + std::uint32_t(begin / 8 + part * word_lanes);
+            x[1][part] += std::uint32_t(row);
+            x[2][part] += std::uint32_t(row >> 32);
         }
         philox_lanes(x, key_words);
-        std::array<std::uint8_t, 8 * lanes> kept;
+        std::array<std::uint32_t, 4 * lanes> words;
+        std::memcpy(words.data(), x.data(), sizeof x);
+        std::array<std::uint8_t, 8 * lanes> part_of_block;
+        std::uint8_t* const kept = here == part_of_block.size() ? mask + begin : part_of_block.data();
         for (std::size_t w = 0; w < 4; ++w)
             for (std::size_t l = 0; l < lanes; ++l) {
-                kept[2 * w * lanes + l] = std::int32_t(x[w][l] & 0xFFFFu) >= threshold;
-                kept[(2 * w + 1) * lanes + l] = std::int32_t(x[w][l] >> 16) >= threshold;
+                kept[2 * w * lanes + l] = std::int32_t(words[w * lanes + l] & 0xFFFFu) >= threshold;
+                kept[(2 * w + 1) * lanes + l] = std::int32_t(words[w * lanes + l] >> 16) >= threshold;
             }
-        if (here == kept.size()) {
-            std::copy_n(kept.data(), kept.size(), mask + begin);
-            continue;
-        }
+        if (kept == mask + begin) continue;
         for (std::size_t part = 0, done = 0; done < here; ++part, done += blocks)
-            std::copy_n(kept.data() + part * lanes, std::min(blocks, here - done), mask + begin + done);
+            std::copy_n(kept + part * lanes, std::min(blocks, here - done), mask + begin + done);
     }
 }
 
