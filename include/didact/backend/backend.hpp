@@ -68,6 +68,8 @@ struct Context {
     std::span<const std::int32_t> tokens = {};
     /// The last block computes every token, not only those that the head reads.
     bool every_token = false;
+    /// The gradients of weights may wait as their factors (DeferredProducts): who reads them next knows.
+    bool defers_gradients = false;
 
     View<Scalar<B>> scratch(std::size_t rows, std::size_t cols) { return arena.matrix<Scalar<B>>(rows, cols); }
 };

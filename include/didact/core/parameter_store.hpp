@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "didact/backend/backend.hpp"
+#include "didact/core/deferred_products.hpp"
 #include "didact/core/error.hpp"
 #include "didact/core/parameter.hpp"
 #include "didact/core/random.hpp"
@@ -107,7 +108,7 @@ class ParameterStore {
         if (gradients_.capacity() > layout_.size) gradients_.shrink_to_fit();
         gradient_data_ = gradients_.data();
         left_over_.assign(parameters_.size(), 0);
-        some_left_over_ = false;
+        clear_gradients();
         planned_ = true;
         return before;
     }
@@ -141,11 +142,20 @@ class ParameterStore {
         return {view(gradient_data_ + p.trainable_offset, p),
                 redirected || !std::exchange(left_over_[id], std::uint8_t(0))};
     }
+    /// Keeps leftᵀ right, part of a weight's gradient, as its factors, where all of that gradient can wait so. False:
+    /// it is to be computed, after `deferred` was.
+    bool defer_gradient(ParameterId id, View<const S> left, View<const S> right) {
+        const Parameter& p = parameters_[id];
+        const bool redirected = gradient_data_ != gradients_.data();
+        return p.trainable && p.head == 0 && !redirected && left_over_[id] && deferred_.add(id, p, left, right);
+    }
+    DeferredProducts<S>& deferred() { return deferred_; }
+    const DeferredProducts<S>& deferred() const { return deferred_; }
     bool trains(ParameterId id) const { return id != no_parameter && parameters_[id].trainable; }
 
     std::span<S> values() { return values_; }
     std::span<const S> values() const { return values_; }
-    /// All gradients; zero where nothing was added since clear_gradients.
+    /// All gradients; zero where nothing was added since clear_gradients. What is deferred is anything.
     std::span<S> gradients() {
         zero_left_over();
         return gradients_;
@@ -158,6 +168,7 @@ class ParameterStore {
     void clear_gradients() {
         std::fill(left_over_.begin(), left_over_.end(), std::uint8_t(1));
         some_left_over_ = true;
+        deferred_.clear();
     }
 
     /// Lets backward add to `target` (of trainable size) instead of the store's own gradients; an empty span goes back.
@@ -208,7 +219,7 @@ class ParameterStore {
     void zero_left_over() const {
         if (!std::exchange(some_left_over_, false)) return;
         for (const TrainableLayout::Slice& slice : layout_.slices)
-            if (std::exchange(left_over_[slice.id], std::uint8_t(0)))
+            if (!deferred_.has(slice.id) && std::exchange(left_over_[slice.id], std::uint8_t(0)))
                 std::fill_n(gradients_.begin() + std::ptrdiff_t(slice.offset), slice.size, S(0));
     }
 
@@ -254,6 +265,7 @@ class ParameterStore {
     mutable std::vector<std::uint8_t> left_over_; ///< by parameter: nothing was added since clear_gradients
     mutable bool some_left_over_ = false;
     S* gradient_data_ = nullptr;
+    DeferredProducts<S> deferred_;
     TrainableLayout layout_;
     std::vector<TrainableSegment> segments_;
     std::size_t heads_ = 0;

@@ -1,5 +1,5 @@
 #pragma once
-#include "didact/core/parameter_store.hpp"
+#include "didact/nn/deferred_gradients.hpp"
 
 namespace didact::nn {
 
@@ -87,11 +87,10 @@ struct Linear {
 
   private:
     void weight_gradient(Context<B>& context, View<const S> dy, View<const S> x) const {
-        const auto [dw, accumulate] = context.parameters.gradient_target(weight);
         if (layout == WeightLayout::out_in)
-            gemm(context, Transpose::yes, dy, Transpose::no, x, dw, accumulate);
+            add_product_gradient(context, weight, dy, x);
         else
-            gemm(context, Transpose::yes, x, Transpose::no, dy, dw, accumulate);
+            add_product_gradient(context, weight, x, dy);
     }
 };
 

@@ -56,6 +56,8 @@ class StepGradient {
             Context<typename Model::B> context = engine.context(true, moment.key(RandomPurpose::dropout, first).bits());
             // A distillation may ask other heads, which may read other tokens.
             context.every_token = hooks::Distil<typename Policies::ForgettingState, Model>;
+            context.defers_gradients = !hooks::Combine<typename Policies::SharingState> &&
+                                       !hooks::Project<typename Policies::ForgettingState, Model>;
             return context;
         }
     };

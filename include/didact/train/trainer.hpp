@@ -6,6 +6,7 @@
 #include "didact/eval/evaluate.hpp"
 #include "didact/train/best_weights.hpp"
 #include "didact/train/callback.hpp"
+#include "didact/train/gradient_norm.hpp"
 #include "didact/train/parameter_archive.hpp"
 #include "didact/train/run_setup.hpp"
 #include "didact/train/sampler.hpp"
@@ -187,8 +188,7 @@ class Trainer {
         if constexpr (hooks::Project<typename Set::ForgettingState, Model>)
             policies_.forgetting.project(*engine_, moment_);
         Context<B> context = engine_->context();
-        const std::span<const S> g = std::as_const(model_.parameters()).gradients();
-        const double norm = std::sqrt(squared_norm(context, g));
+        const double norm = gradient_norm(context);
         check_finite(loss, norm);
         const double clip = options_.max_gradient_norm > 0 && norm > options_.max_gradient_norm
                                 ? options_.max_gradient_norm / (norm + 1e-6)
@@ -210,6 +210,8 @@ class Trainer {
 
     void check_finite(double loss, double norm) {
         if (std::isfinite(loss) && std::isfinite(norm)) return;
+        Context<B> context = engine_->context();
+        nn::compute_deferred(context);
         const std::string tensor = engine_->find_bad_gradient();
         fail("step ", moment_.step_of_run, " of the run (experience ", moment_.experience, ", epoch ", moment_.epoch,
              "): the loss is ", loss, " and the gradient norm ", norm,

@@ -27,28 +27,55 @@ auto rule_of(Optimizer& optimizer, double rate, const TrainableSegment& segment)
         return optimizer.rule(rate, segment.decay);
 }
 
+/// A stretch of the trainable parameters that one rule updates: a weight whose gradient is deferred, or what lies
+/// before the next of those.
+struct UpdateStretch {
+    std::size_t size;
+    ParameterId deferred; ///< or no_parameter
+};
+
+template <Backend B>
+UpdateStretch next_stretch(const ParameterStore<B>& store, std::size_t trainable_offset, std::size_t size) {
+    for (const ParameterId id : store.deferred().ids()) {
+        const Parameter& p = store[id];
+        if (p.trainable_offset < trainable_offset) continue;
+        const std::size_t before = p.trainable_offset - trainable_offset;
+        return before > 0 ? UpdateStretch{std::min(size, before), no_parameter}
+                          : UpdateStretch{p.size(), id}; // rules change between parameters only
+    }
+    return {size, no_parameter};
+}
+
 /// One pass over the trainable parameters, in blocks that stay in the first cache: clipping, penalties, weight decay
 /// and the optimizer's rule. `clip` multiplies the gradients; the penalties of `freeze` and `forgetting` are added
 /// after clipping, as part of the loss that is not noisy; the gradients are cleared for the next step. Of several
-/// heads, one without a gradient stays as it is, as PyTorch's optimizers skip a parameter that has none.
+/// heads, one without a gradient stays as it is, as PyTorch's optimizers skip a parameter that has none. Gradients that
+/// are kept as their factors are computed here, a few rows at a time.
 template <class Model, class Optimizer, class Freeze, class Forgetting>
 void update_parameters(Context<typename Model::B>& context, double learning_rate, double clip, Optimizer& optimizer,
                        const Freeze& freeze, Forgetting& forgetting) {
     using S = typename Model::S;
     constexpr std::size_t width = 16384, block = optimizer::update_block;
+    /// Where nothing is added to a gradient it goes to the rule from where it lies.
+    constexpr bool as_it_is =
+        !hooks::Penalty<Freeze, Model> && !hooks::Penalty<Forgetting, Model> && !hooks::Accumulate<Forgetting, Model>;
     ParameterStore<typename Model::B>& store = context.parameters;
-    const auto update = [&](const TrainableSegment& segment, std::size_t size) {
+    const auto update = [&](const TrainableSegment& segment, const UpdateStretch& stretch) {
         const auto rule = rule_of(optimizer, learning_rate * double(segment.learning_rate_multiple), segment);
         S* const values = store.values().data() + segment.offset;
-        S* const gradients = store.gradients().data() + segment.trainable_offset;
         const S factor = S(clip);
-        context.pool.for_each_tile(tile_count(size, width), [&](std::size_t tile) {
-            const TileRange range = tile_range(tile, width, size);
+        const auto update_range = [&](TileRange range, const S* raw_gradients) {
             const auto own_rule = rule; // a local that stores to the arrays cannot change
             std::array<S, block> slopes;
             for (std::size_t begin = range.begin; begin < range.end; begin += block) {
                 const std::size_t count = std::min(block, range.end - begin), first = segment.trainable_offset + begin;
-                S *const w = values + begin, *const raw = gradients + begin;
+                S* const w = values + begin;
+                const S* const raw = raw_gradients + (begin - range.begin);
+                if constexpr (as_it_is)
+                    if (factor == S(1)) {
+                        own_rule(first, count, w, raw);
+                        continue;
+                    }
                 for (std::size_t i = 0; i < count; ++i) {
                     S g = raw[i] * factor;
                     if constexpr (hooks::Penalty<Freeze, Model>) g += freeze.penalty(first + i, w[i]);
@@ -64,6 +91,28 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
                     own_rule(first, count, w, slopes.data());
                 }
             }
+        };
+        if (stretch.deferred == no_parameter) {
+            const S* const gradients = store.gradients().data() + segment.trainable_offset;
+            context.pool.for_each_tile(tile_count(stretch.size, width), [&](std::size_t tile) {
+                const TileRange range = tile_range(tile, width, stretch.size);
+                update_range(range, gradients + range.begin);
+            });
+            return;
+        }
+        const Parameter& p = store[stretch.deferred];
+        const auto factors = store.deferred().of(stretch.deferred, p);
+        constexpr std::size_t at_once = 6; // what the product has registers for
+        const std::size_t rows_of_tile = std::max<std::size_t>(1, width / at_once / p.cols) * at_once;
+        context.pool.for_each_tile(tile_count(p.rows, rows_of_tile), [&](std::size_t tile) {
+            const TileRange rows = tile_range(tile, rows_of_tile, p.rows);
+            for (std::size_t row = rows.begin; row < rows.end; row += at_once) {
+                const std::size_t count = std::min(at_once, rows.end - row);
+                const View<S> part(cpu::thread_scratch<S, 7>(at_once * p.cols), count, p.cols);
+                cpu::OuterGemm<S>::product(cpu::OuterGemm<S>::transposed(factors.left.middle_cols(row, count)),
+                                           factors.left.rows, factors.right, part, false);
+                update_range({row * p.cols, (row + count) * p.cols}, part.data);
+            }
         });
     };
     const auto has_gradient = [&](const TrainableSegment& segment) {
@@ -78,11 +127,12 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
             continue;
         }
         while (segment.size > 0) {
-            const std::size_t size = size_of_one_rule(optimizer, segment);
-            update(segment, size);
-            segment.offset += size;
-            segment.trainable_offset += size;
-            segment.size -= size;
+            const UpdateStretch stretch =
+                next_stretch(store, segment.trainable_offset, size_of_one_rule(optimizer, segment));
+            update(segment, stretch);
+            segment.offset += stretch.size;
+            segment.trainable_offset += stretch.size;
+            segment.size -= stretch.size;
         }
     }
     store.clear_gradients();

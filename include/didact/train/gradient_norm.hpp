@@ -1,0 +1,53 @@
+#pragma once
+#include <cmath>
+
+#include "didact/backend/cpu.hpp"
+#include "didact/nn/deferred_gradients.hpp"
+
+namespace didact {
+
+/// ‖leftᵀ right‖² = Σₙₘ (left leftᵀ ⊙ right rightᵀ)ₙₘ, without the product: the "ghost norm" of Li et al. 2022 (arXiv
+/// 2110.05679), or not a number where so little is left of that sum that its digits would be too few.
+template <CpuBackend B>
+double squared_product_norm(Context<B>& context, View<const Scalar<B>> left, View<const Scalar<B>> right) {
+    using S = Scalar<B>;
+    const ArenaScope scope(context.arena);
+    const View<S> of_left = context.scratch(left.rows, left.rows), of_right = context.scratch(left.rows, left.rows);
+    gemm(context, Transpose::no, left, Transpose::yes, left, of_left);
+    gemm(context, Transpose::no, right, Transpose::yes, right, of_right);
+    double sum = 0, magnitudes = 0;
+    for (std::size_t n = 0; n < left.rows; ++n)
+        for (std::size_t m = 0; m < left.rows; ++m) {
+            const double term = double(of_left(n, m)) * double(of_right(n, m));
+            sum += term;
+            magnitudes += std::abs(term);
+        }
+    return sum >= 0.01 * magnitudes ? sum : std::nan("");
+}
+
+/// The norm of all gradients. Deferred ones stay deferred, but for those whose norm needs them.
+template <CpuBackend B>
+double gradient_norm(Context<B>& context) {
+    auto& store = context.parameters;
+    double sum = 0;
+    for (std::size_t i = 0; i < store.deferred().ids().size();) {
+        const ParameterId id = store.deferred().ids()[i];
+        const auto [left, right] = store.deferred().of(id, store[id]);
+        const double squared = squared_product_norm(context, left, right);
+        if (std::isfinite(squared)) {
+            sum += squared;
+            ++i;
+        } else {
+            nn::compute_deferred(context, id);
+        }
+    }
+    const std::span<const Scalar<B>> gradients = std::as_const(store).gradients();
+    std::size_t begin = 0;
+    for (const ParameterId id : store.deferred().ids()) {
+        sum += squared_norm(context, gradients.subspan(begin, store[id].trainable_offset - begin));
+        begin = store[id].trainable_offset + store[id].size();
+    }
+    return std::sqrt(sum + squared_norm(context, gradients.subspan(begin)));
+}
+
+}
