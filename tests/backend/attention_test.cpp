@@ -74,6 +74,32 @@ struct Naive {
     }
 };
 
+/// Absorbed attention of one query a sequence, with all that it writes, as doubles.
+template <class T>
+std::vector<double> absorbed(std::size_t threads, bool causal, double dropout) {
+    static const std::vector<std::int32_t> packing{0, 5, 137, 138, 140}, queries{2, 130, 137, 138};
+    Setting<T> s(threads);
+    const AttentionShape shape{.cu_seqlens = packing,
+                               .num_heads = heads,
+                               .causal = causal,
+                               .scale = 0.3,
+                               .dropout = dropout,
+                               .dropout_key = 5,
+                               .queries = queries};
+    const View<T> x = s.matrix(140, hidden), u = s.matrix(4, heads * hidden), dc = s.matrix(4, heads * hidden);
+    const View<T> dweights = s.matrix(4, heads), dx = s.matrix(140, hidden), du = s.matrix(4, heads * hidden);
+    const View<T> c = s.matrix(4, heads * hidden), weights = s.matrix(4, heads), added = s.copy_of(dx);
+    std::vector<T> log_sums(4 * heads);
+    absorbed_attention_forward(s.context, shape, u, x, c, weights, std::span<T>(log_sums));
+    for (const bool accumulate : {true, false})
+        absorbed_attention_backward(s.context, shape, u, x, c, weights, std::span<const T>(log_sums), dc, dweights, du,
+                                    accumulate ? added : dx, accumulate);
+    std::vector<double> all;
+    for (const View<T>& written : {c, weights, du, dx, added})
+        for (std::size_t i = 0; i < written.size(); ++i) all.push_back(double(written.data[i]));
+    return all;
+}
+
 template <class T>
 void check_naive(const std::vector<std::int32_t>& cu_seqlens, bool causal, double tolerance) {
     Setting<T> s;
@@ -214,5 +240,18 @@ TEST_SUITE("unit") {
         }
         CHECK(results[1] == results[0]);
         CHECK(results[2] == results[0]);
+    }
+
+    TEST_CASE("absorbed attention has the same bits for any number of threads, and of floats those of doubles nearly") {
+        for (const bool causal : {false, true})
+            for (const double dropout : {0.0, 0.3}) {
+                const std::vector<double> one = absorbed<float>(1, causal, dropout);
+                CHECK(absorbed<float>(2, causal, dropout) == one);
+                CHECK(absorbed<float>(3, causal, dropout) == one);
+                const std::vector<double> exact = absorbed<double>(2, causal, dropout);
+                double largest = 0;
+                for (std::size_t i = 0; i < one.size(); ++i) largest = std::max(largest, std::abs(one[i] - exact[i]));
+                CHECK(largest < 1e-4);
+            }
     }
 }

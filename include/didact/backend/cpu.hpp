@@ -2,6 +2,7 @@
 
 /// The CPU backend with all its operations.
 
+#include "didact/backend/cpu/absorbed_attention.hpp"
 #include "didact/backend/cpu/activation.hpp"
 #include "didact/backend/cpu/attention.hpp"
 #include "didact/backend/cpu/cross_entropy.hpp"

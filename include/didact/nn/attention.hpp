@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 
+#include "didact/nn/absorbed_attention.hpp"
 #include "didact/nn/gathered_rows.hpp"
 #include "didact/nn/linear.hpp"
 
@@ -18,6 +19,7 @@ struct Attention {
     struct Saved {
         std::array<typename Projection::Saved, projections> projection;
         typename Projection::Saved output;
+        typename AbsorbedAttention<B>::Saved absorbed;
         View<S> qkv, query, context;
         std::span<S> log_sums;
         AttentionShape shape;
@@ -35,20 +37,20 @@ struct Attention {
     void forward(Context<B>& context, std::span<const std::int32_t> cu_seqlens, View<const S> x, View<S> y,
                  Saved& saved, std::span<const std::int32_t> read = {}) const {
         const std::size_t hidden = hidden_size();
-        saved.qkv = context.scratch(x.rows, 3 * hidden);
+        const bool absorbs = can_absorb() && AbsorbedAttention<B>::serves(cu_seqlens, read);
+        saved.absorbed = {};
         saved.context = context.scratch(y.rows, hidden);
         saved.log_sums = context.arena.template array<S>(y.rows * num_heads);
-        saved.query = head_input(saved.qkv, 0);
+        if (!absorbs) saved.qkv = context.scratch(x.rows, 3 * hidden);
         if (projections == 3 && !read.empty()) {
             saved.query = context.scratch(y.rows, hidden);
             const OnlyTokens<B> only(context, read);
             project[0].forward(context, gathered_rows(context, x, read), saved.query, saved.projection[0]);
         } else {
+            saved.query = head_input(saved.qkv, 0);
             project[0].forward(context, x, part(saved.qkv, 0), saved.projection[0]);
             if (!read.empty()) saved.query = gathered_rows<B>(context, saved.query, read);
         }
-        for (std::size_t i = 1; i < projections; ++i)
-            project[i].forward(context, x, part(saved.qkv, i), saved.projection[i]);
         saved.shape = {.cu_seqlens = cu_seqlens,
                        .num_heads = num_heads,
                        .causal = causal,
@@ -56,8 +58,15 @@ struct Attention {
                        .dropout = context.training ? dropout : 0,
                        .dropout_key = mix_bits(context.dropout_key ^ context.dropout_site++),
                        .queries = read};
-        attention_forward(context, saved.shape, saved.query, head_input(saved.qkv, 1), head_input(saved.qkv, 2),
-                          saved.context, saved.log_sums);
+        if (absorbs) {
+            AbsorbedAttention<B>::forward(context, saved.shape, key(), value(), x, saved.query, saved.context,
+                                          saved.log_sums, saved.absorbed);
+        } else {
+            for (std::size_t i = 1; i < projections; ++i)
+                project[i].forward(context, x, part(saved.qkv, i), saved.projection[i]);
+            attention_forward(context, saved.shape, saved.query, head_input(saved.qkv, 1), head_input(saved.qkv, 2),
+                              saved.context, saved.log_sums);
+        }
         const OnlyTokens<B> only(context, read);
         output.forward(context, saved.context, y, saved.output);
     }
@@ -67,6 +76,12 @@ struct Attention {
         const ArenaScope scope(context.arena);
         const View<S> dcontext = context.scratch(dy.rows, hidden_size());
         output.backward(context, dy, dcontext, saved.output);
+        if (!saved.absorbed.asked.empty()) {
+            const View<S> dquery = context.scratch(dy.rows, hidden_size());
+            AbsorbedAttention<B>::backward(context, saved.shape, key(), value(), saved.query, dcontext,
+                                           std::span<const S>(saved.log_sums), dquery, dx, accumulate, saved.absorbed);
+            return query_backward(context, dquery, dx, saved);
+        }
         const View<S> dqkv = context.scratch(saved.qkv.rows, 3 * hidden_size());
         const std::span<const std::int32_t> read = saved.shape.queries;
         const View<S> dquery = read.empty() ? head_input(dqkv, 0) : context.scratch(dy.rows, hidden_size());
@@ -80,13 +95,25 @@ struct Attention {
         const bool query_apart = projections == 3 && !read.empty();
         for (std::size_t i = query_apart; i < projections; ++i)
             project[i].backward(context, part(dqkv, i), dx, saved.projection[i], accumulate || i > query_apart);
-        if (!query_apart) return;
-        const View<S> down = dx.empty() ? dx : context.scratch(dy.rows, hidden_size());
-        project[0].backward(context, dquery, down, saved.projection[0]);
-        if (!dx.empty()) scatter_add_rows(context, down, read, dx);
+        if (query_apart) query_backward(context, dquery, dx, saved);
     }
 
   private:
+    const Projection& key() const { return project[projections > 1]; }
+    const Projection& value() const { return project[projections - 1]; }
+    /// Keys and values that are linear in x, each with a weight of its own whose rows are the heads'.
+    bool can_absorb() const {
+        const auto plain = [](const Projection& p) { return p.layout == WeightLayout::out_in && !p.adapter.active(); };
+        return projections == 3 && plain(key()) && plain(value());
+    }
+
+    /// Of queries that have a projection of their own, a row for each token read: adds to dx.
+    void query_backward(Context<B>& context, View<const S> dquery, View<S> dx, const Saved& saved) const {
+        const View<S> down = dx.empty() ? dx : context.scratch(dquery.rows, hidden_size());
+        project[0].backward(context, dquery, down, saved.projection[0]);
+        if (!dx.empty()) scatter_add_rows(context, down, saved.shape.queries, dx);
+    }
+
     View<S> part(View<S> qkv, std::size_t i) const {
         return qkv.middle_cols(i * hidden_size(), qkv.cols / projections);
     }
