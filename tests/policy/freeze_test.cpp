@@ -35,7 +35,10 @@ void check_frozen(const Policy& policy, const Trains& trains) {
         const bool moves = trains(p, model.trunk());
         (moves ? trainable : frozen) += p.size();
         CHECK(store.trains(id) == moves);
-        CHECK(small::same_bytes(p, before, after) == !moves);
+        // In the last block, which is asked by one token a sequence, the keys' bias moves no probability.
+        const bool idle =
+            std::is_same_v<Adapter, nn::NoAdapter> && p.name == "bert.encoder.layer.2.attention.self.key.bias";
+        CHECK(small::same_bytes(p, before, after) == (!moves || idle));
         CHECK(store.gradient(id).empty() == !moves);
     }
     CHECK(trainable > 0);

@@ -101,10 +101,11 @@ struct Attention {
   private:
     const Projection& key() const { return project[projections > 1]; }
     const Projection& value() const { return project[projections - 1]; }
-    /// Keys and values that are linear in x, each with a weight of its own whose rows are the heads'.
+    /// Keys and values each with a weight of its own, whose rows are the heads'. Not beside adapters, which would
+    /// change the bits of the pretrained function where they begin.
     bool can_absorb() const {
-        const auto plain = [](const Projection& p) { return p.layout == WeightLayout::out_in && !p.adapter.active(); };
-        return projections == 3 && plain(key()) && plain(value());
+        return projections == 3 && std::is_same_v<Adapter, NoAdapter> && key().layout == WeightLayout::out_in &&
+               value().layout == WeightLayout::out_in;
     }
 
     /// Of queries that have a projection of their own, a row for each token read: adds to dx.

@@ -13,8 +13,8 @@ double squared_product_norm(Context<B>& context, View<const Scalar<B>> left, Vie
     using S = Scalar<B>;
     const ArenaScope scope(context.arena);
     const View<S> of_left = context.scratch(left.rows, left.rows), of_right = context.scratch(left.rows, left.rows);
-    gemm(context, Transpose::no, left, Transpose::yes, left, of_left);
-    gemm(context, Transpose::no, right, Transpose::yes, right, of_right);
+    cpu::ThinGemm<S>::product(Transpose::no, left, Transpose::yes, left, of_left, false);
+    cpu::ThinGemm<S>::product(Transpose::no, right, Transpose::yes, right, of_right, false);
     double sum = 0, magnitudes = 0;
     for (std::size_t n = 0; n < left.rows; ++n)
         for (std::size_t m = 0; m < left.rows; ++m) {
