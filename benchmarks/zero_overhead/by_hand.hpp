@@ -10,8 +10,9 @@
 namespace zero_overhead {
 
 /// What the hand-written loops share: plain functions over the model and its arrays, without Trainer, Engine, policies
-/// or hooks. The model's forward and backward pass and the operations of the backend (dot, scale) are the library's,
-/// the same code that Trainer runs; order, batches, clipping and the update are written out here. Whatever a person
+/// or hooks. The model's forward and backward pass, which may leave gradients as their factors, the norm of all
+/// gradients and the operations of the backend (dot, scale) are the library's, the same code that Trainer runs; order,
+/// batches, clipping and the update are written out here. Whatever a person
 /// who writes the loop for one strategy can leave out is left out.
 struct ByHand {
     using Numbers = didact::AlignedVector<float>;
@@ -19,7 +20,9 @@ struct ByHand {
     explicit ByHand(std::size_t tasks) : model(make_model(tasks)), store(model.parameters()) {}
 
     didact::Context<B> context(bool training = false, std::uint64_t dropout_key = 0) {
-        return {store, pool, arena, training, dropout_key, 0};
+        didact::Context<B> context{store, pool, arena, training, dropout_key, 0};
+        context.defers_gradients = training;
+        return context;
     }
 
     /// The order of one task's samples in one epoch.
@@ -76,28 +79,23 @@ struct ByHand {
     template <class WithPenalty>
     void update(double rate, const WithPenalty& with_penalty) {
         auto own = context();
-        const std::span<const float> all = store.gradients();
-        const double norm = std::sqrt(didact::squared_norm(own, all));
+        const double norm = didact::gradient_norm(own);
         const float clip = norm > 1 ? float(1 / (norm + 1e-6)) : 1.0f;
         ++adam_steps;
         const float step_size = float(rate / (1 - std::pow(adam.beta1, double(adam_steps))));
         const float inverse_root = float(1 / std::sqrt(1 - std::pow(adam.beta2, double(adam_steps))));
         const float beta1 = float(adam.beta1), beta2 = float(adam.beta2), epsilon = float(adam.epsilon);
-        for (const didact::TrainableSegment& segment : store.segments()) {
-            const float decay = segment.decay ? float(1 - rate * adam.weight_decay) : 1.0f;
-            // In blocks that stay in the first cache; square roots apart, because a loop over std::sqrt stays scalar.
+        // In blocks that stay in the first cache; square roots apart, because a loop over std::sqrt stays scalar.
+        const auto update_range = [&](float decay, float* values, const float* gradients, std::size_t trainable_offset,
+                                      std::size_t size) {
             constexpr std::size_t block = 256;
             float slopes[block], roots[block];
-            float* const values = store.values().data() + segment.offset;
-            float* const gradients = store.gradients().data() + segment.trainable_offset;
-            float *const m_begin = m.data() + segment.trainable_offset, *const v_begin =
-                                                                            v.data() + segment.trainable_offset;
-            for (std::size_t begin = 0; begin < segment.size; begin += block) {
-                const std::size_t count = std::min(block, segment.size - begin);
-                const std::size_t offset = segment.trainable_offset + begin;
+            for (std::size_t begin = 0; begin < size; begin += block) {
+                const std::size_t count = std::min(block, size - begin), offset = trainable_offset + begin;
                 float* const __restrict w = values + begin;
                 const float* const __restrict g = gradients + begin;
-                float* const __restrict first = m_begin + begin, * const __restrict second = v_begin + begin;
+                float* const __restrict first = m.data() + offset;
+                float* const __restrict second = v.data() + offset;
                 for (std::size_t i = 0; i < count; ++i) slopes[i] = with_penalty(offset + i, w[i], g[i] * clip);
                 for (std::size_t i = 0; i < count; ++i) {
                     first[i] = beta1 * first[i] + (1 - beta1) * slopes[i];
@@ -106,6 +104,30 @@ struct ByHand {
                 didact::cpu::square_roots(count, second, roots);
                 for (std::size_t i = 0; i < count; ++i)
                     w[i] = w[i] * decay - step_size * first[i] / (roots[i] * inverse_root + epsilon);
+            }
+        };
+        for (const didact::TrainableSegment& segment : store.segments()) {
+            const float decay = segment.decay ? float(1 - rate * adam.weight_decay) : 1.0f;
+            for (std::size_t done = 0; done < segment.size;) {
+                float* const values = store.values().data() + segment.offset + done;
+                const std::size_t offset = segment.trainable_offset + done;
+                const auto [size, deferred] = didact::next_stretch(store, offset, segment.size - done);
+                done += size;
+                if (deferred == didact::no_parameter) {
+                    update_range(decay, values, store.gradients().data() + offset, offset, size);
+                    continue;
+                }
+                // Six rows of a gradient that was left as its factors, for which the product has registers.
+                using Product = didact::cpu::OuterGemm<float>;
+                const auto factors = store.deferred().of(deferred, store[deferred]);
+                const std::size_t rows = store[deferred].rows, cols = store[deferred].cols;
+                computed.resize(6 * cols);
+                for (std::size_t row = 0; row < rows; row += 6) {
+                    const didact::View<float> part(computed.data(), std::min<std::size_t>(6, rows - row), cols);
+                    Product::product(Product::transposed(factors.left.middle_cols(row, part.rows)), factors.left.rows,
+                                     factors.right, part, false);
+                    update_range(decay, values + row * cols, part.data, offset + row * cols, part.size());
+                }
             }
         }
         store.clear_gradients();
@@ -121,7 +143,7 @@ struct ByHand {
     didact::Arena arena;
     Model::Saved saved;
     std::vector<float> losses;
-    Numbers m, v;
+    Numbers m, v, computed;
     std::size_t adam_steps = 0;
 };
 
