@@ -12,8 +12,8 @@ namespace zero_overhead {
 /// What the hand-written loops share: plain functions over the model and its arrays, without Trainer, Engine, policies
 /// or hooks. The model's forward and backward pass, which may leave gradients as their factors, the norm of all
 /// gradients and the operations of the backend (dot, scale) are the library's, the same code that Trainer runs; order,
-/// batches, clipping and the update are written out here. Whatever a person
-/// who writes the loop for one strategy can leave out is left out.
+/// batches, clipping and the update are written out here. Whatever a person who writes the loop for one strategy can
+/// leave out is left out.
 struct ByHand {
     using Numbers = didact::AlignedVector<float>;
 

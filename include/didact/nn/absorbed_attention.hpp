@@ -78,12 +78,18 @@ struct AbsorbedAttention {
     struct Heads {
         std::size_t count, hidden;
         std::size_t size() const { return hidden / count; }
-        View<const S> columns(View<const S> x, std::size_t h) const { return x.middle_cols(h * size(), size()); }
-        View<S> columns(View<S> x, std::size_t h) const { return x.middle_cols(h * size(), size()); }
-        View<const S> rows(View<const S> x, std::size_t h) const { return x.middle_rows(h * size(), size()); }
-        View<S> rows(View<S> x, std::size_t h) const { return x.middle_rows(h * size(), size()); }
-        View<const S> wide_columns(View<const S> x, std::size_t h) const { return x.middle_cols(h * hidden, hidden); }
-        View<S> wide_columns(View<S> x, std::size_t h) const { return x.middle_cols(h * hidden, hidden); }
+        template <class U>
+        View<U> columns(View<U> x, std::size_t h) const {
+            return x.middle_cols(h * size(), size());
+        }
+        template <class U>
+        View<U> rows(View<U> x, std::size_t h) const {
+            return x.middle_rows(h * size(), size());
+        }
+        template <class U>
+        View<U> wide_columns(View<U> x, std::size_t h) const {
+            return x.middle_cols(h * hidden, hidden);
+        }
     };
 
     /// dW of head h += narrowᵀ wide, both of that head.

@@ -3,14 +3,21 @@
 
 namespace didact::nn {
 
+/// Adds leftᵀ right to the gradient of a weight in the store.
+template <Backend B>
+void compute_product_gradient(Context<B>& context, ParameterId id, View<const Scalar<B>> left,
+                              View<const Scalar<B>> right) {
+    const auto [gradient, accumulate] = context.parameters.gradient_target(id);
+    gemm(context, Transpose::yes, left, Transpose::no, right, gradient, accumulate);
+}
+
 /// Computes the gradient of a weight that is kept as its factors, in its place in the store.
 template <Backend B>
 void compute_deferred(Context<B>& context, ParameterId id) {
     auto& store = context.parameters;
     if (!store.deferred().has(id)) return;
     const auto [left, right] = store.deferred().of(id, store[id]);
-    const auto [gradient, accumulate] = store.gradient_target(id);
-    gemm(context, Transpose::yes, left, Transpose::no, right, gradient, accumulate);
+    compute_product_gradient(context, id, left, right);
     store.deferred().remove(id);
 }
 
@@ -30,8 +37,7 @@ void add_product_gradient(Context<B>& context, ParameterId id, View<const Scalar
     auto& store = context.parameters;
     if (context.defers_gradients && left.rows < B::independent_rows && store.defer_gradient(id, left, right)) return;
     compute_deferred(context, id);
-    const auto [gradient, accumulate] = store.gradient_target(id);
-    gemm(context, Transpose::yes, left, Transpose::no, right, gradient, accumulate);
+    compute_product_gradient(context, id, left, right);
 }
 
 }

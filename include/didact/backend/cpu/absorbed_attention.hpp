@@ -29,10 +29,8 @@ struct AbsorbedItem {
 
     View<const T> keys(View<const T> x) const { return x.middle_rows(first, seen); }
     /// The row of a sequence, (1, heads · hidden), with a row for each head.
-    static View<const T> heads(const AttentionShape& shape, View<const T> rows, std::size_t sequence) {
-        return {rows.row(sequence), shape.num_heads, rows.cols / shape.num_heads};
-    }
-    static View<T> heads(const AttentionShape& shape, View<T> rows, std::size_t sequence) {
+    template <class U>
+    static View<U> heads(const AttentionShape& shape, View<U> rows, std::size_t sequence) {
         return {rows.row(sequence), shape.num_heads, rows.cols / shape.num_heads};
     }
 };
