@@ -117,13 +117,14 @@ struct ByHand {
                     update_range(decay, values, store.gradients().data() + offset, offset, size);
                     continue;
                 }
-                // Six rows of a gradient that was left as its factors, for which the product has registers.
+                // A gradient that was left as its factors, as many rows as the product has registers for.
                 using Product = didact::cpu::OuterGemm<float>;
                 const auto factors = store.deferred().of(deferred, store[deferred]);
                 const std::size_t rows = store[deferred].rows, cols = store[deferred].cols;
-                computed.resize(6 * cols);
-                for (std::size_t row = 0; row < rows; row += 6) {
-                    const didact::View<float> part(computed.data(), std::min<std::size_t>(6, rows - row), cols);
+                constexpr std::size_t at_once = Product::rows_at_once;
+                computed.resize(at_once * cols);
+                for (std::size_t row = 0; row < rows; row += at_once) {
+                    const didact::View<float> part(computed.data(), std::min(at_once, rows - row), cols);
                     Product::product(Product::transposed(factors.left.middle_cols(row, part.rows)), factors.left.rows,
                                      factors.right, part, false);
                     update_range(decay, values + row * cols, part.data, offset + row * cols, part.size());

@@ -102,7 +102,7 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
         }
         const Parameter& p = store[stretch.deferred];
         const auto factors = store.deferred().of(stretch.deferred, p);
-        constexpr std::size_t at_once = 6; // what the product has registers for
+        constexpr std::size_t at_once = cpu::OuterGemm<S>::rows_at_once;
         const std::size_t rows_of_tile = std::max<std::size_t>(1, width / at_once / p.cols) * at_once;
         context.pool.for_each_tile(tile_count(p.rows, rows_of_tile), [&](std::size_t tile) {
             const TileRange rows = tile_range(tile, rows_of_tile, p.rows);

@@ -15,6 +15,13 @@ struct OuterGemm {
     static constexpr bool many_registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32;
     static constexpr std::size_t lanes = packet_size<T>, most_packets = many_registers ? 4 : 2;
 
+    /// So many rows of a tile as the registers hold beside a row of B and an element of A.
+    template <std::size_t packets>
+    static constexpr std::size_t most_rows =
+        many_registers ? std::array{0, 16, 12, 8, 6}[packets] : std::array{0, 8, 6}[packets];
+    /// The rows of C that one pass over B serves.
+    static constexpr std::size_t rows_at_once = most_rows<most_packets>;
+
     /// op(A): A or its transpose.
     struct Left {
         const T* data;
@@ -28,11 +35,10 @@ struct OuterGemm {
     /// alone.
     static void product(const Left& a, std::size_t depth, View<const T> b, View<T> c, bool accumulate) {
         // A few rows of B stay in the first cache, so C is written from its first row to its last.
-        constexpr std::size_t at_once = most_rows<most_packets>;
         if (depth > short_depth) return all_rows(a, depth, b, c, accumulate);
-        for (std::size_t i = 0; i < c.rows; i += at_once)
+        for (std::size_t i = 0; i < c.rows; i += rows_at_once)
             all_rows({a.data + i * a.row_stride, a.row_stride, a.depth_stride}, depth, b,
-                     c.middle_rows(i, std::min(at_once, c.rows - i)), accumulate);
+                     c.middle_rows(i, std::min(rows_at_once, c.rows - i)), accumulate);
     }
 
   private:
@@ -55,11 +61,6 @@ struct OuterGemm {
                 c(i, j) = sum;
             }
     }
-
-    /// So many rows of a tile as the registers hold beside a row of B and an element of A.
-    template <std::size_t packets>
-    static constexpr std::size_t most_rows =
-        many_registers ? std::array{0, 16, 12, 8, 6}[packets] : std::array{0, 8, 6}[packets];
 
     template <std::size_t packets>
     static void columns(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t j, bool accumulate) {
