@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "didact/backend/cpu.hpp"
@@ -28,6 +29,19 @@ struct Setting {
         for (std::size_t i = 0; i < whole.size(); ++i) whole.data[i] = S(random.normal());
         return {whole.data, rows, cols, cols + padding};
     }
+    /// Standard normal numbers that repeat, for large matrices: drawing each takes minutes under the sanitizers.
+    View<S> repeating_matrix(std::size_t rows, std::size_t cols) {
+        const std::vector<S> numbers = list(4093); // a prime, so that rows differ
+        const View<S> whole = result(rows, cols);
+        for (std::size_t i = 0; i < whole.size(); ++i) whole.data[i] = numbers[i % numbers.size()];
+        return whole;
+    }
+    /// Zeros to write a result to.
+    View<S> result(std::size_t rows, std::size_t cols) {
+        const View<S> whole = arena.matrix<S>(rows, cols);
+        std::fill_n(whole.data, whole.size(), S(0));
+        return whole;
+    }
     std::vector<S> list(std::size_t size) {
         std::vector<S> result(size);
         for (S& x : result) x = S(random.normal());
@@ -39,6 +53,12 @@ struct Setting {
         return result;
     }
 };
+
+/// Whether contiguous matrices are the same byte by byte.
+template <class T>
+bool same_bits(View<T> a, View<T> b) {
+    return a.size() == b.size() && std::memcmp(a.data, b.data, a.size() * sizeof(T)) == 0;
+}
 
 /// The largest difference between `a` and expected(i, j), in double.
 template <class T, class Expected>
