@@ -201,8 +201,11 @@ int run(const std::string& out) {
 #if DIDACT_WITH_ONEDNN
     ParameterStore<Cpu<bf16>> bf16_store;
     Context<Cpu<bf16>> bf16_context{bf16_store, bench.pool, bench.arena};
-    if (cpu::OneDnnBf16Gemm<float>::serves())
-        add_products<cpu::OneDnnBf16Gemm<float>>(bf16_context, bench, kernels, ", bf16");
+    bool faster = cpu::OneDnnBf16Gemm<float>::serves();
+#if DIDACT_WITH_AMX
+    faster |= cpu::AmxGemm<float>::serves();
+#endif
+    if (faster) add_products<cpu::OneDnnBf16Gemm<float>>(bf16_context, bench, kernels, ", bf16");
 #endif
     add_attention(bench, kernels);
     add_passes(bench, kernels);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "didact/backend/cpu/amx_gemm.hpp"
 #include "didact/backend/cpu/eigen_gemm.hpp"
 #include "didact/backend/cpu/thin_gemm.hpp"
 #include "didact/core/error.hpp"
@@ -162,6 +163,10 @@ void gemm(Context<B>& context, Transpose transpose_a, View<const Scalar<B>> a, T
         if (cpu::ThinGemm<T>::serves(transpose_a, transpose_b, a.rows))
             return cpu::gemm_in_tiles<cpu::GemmProvider<T>>(context, transpose_a, a, transpose_b, b, c, accumulate,
                                                             bias);
+#if DIDACT_WITH_AMX
+        if (cpu::AmxGemm<T>::serves())
+            return cpu::AmxGemm<T>::product(context, transpose_a, a, transpose_b, b, c, accumulate, bias);
+#endif
         const ArenaScope scope(context.arena);
         const auto multiply_rounded = [&]<class Provider>(Provider) {
             using Operand = typename Provider::Operand;

@@ -25,18 +25,18 @@ struct OneDnnBf16Gemm {
     /// Longer sums are cut here, as oneDNN cuts them by the size of the whole product.
     static constexpr std::size_t depth_block = 384;
 
-    /// Whether this processor multiplies bf16 faster than float. One with AMX does, and AMD's with AVX512-BF16; Intel's
-    /// without AMX takes twice as long for a dot product as for a fused multiply-add.
+    /// Whether this processor multiplies bf16 faster than float in this way. AMD's with AVX512-BF16 does; Intel's takes
+    /// twice as long for a dot product as for a fused multiply-add, and where it has AMX, oneDNN does not always sum
+    /// in the same order.
     static bool serves() {
-        static const bool faster = [] {
-            const auto has = [isa = int(dnnl_get_effective_cpu_isa())](int wanted) { return (isa & wanted) == wanted; };
 #if defined(__x86_64__)
-            return has(dnnl_cpu_isa_avx512_core_amx) || (has(dnnl_cpu_isa_avx512_core_bf16) && __builtin_cpu_is("amd"));
-#else
-            return false;
-#endif
-        }();
+        static const bool faster =
+            (int(dnnl_get_effective_cpu_isa()) & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16 &&
+            __builtin_cpu_is("amd");
         return faster;
+#else
+        return false;
+#endif
     }
 
     static void product(Transpose transpose_a, View<const bf16> a, Transpose transpose_b, View<const bf16> b, View<T> c,

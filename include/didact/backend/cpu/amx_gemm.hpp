@@ -1,0 +1,98 @@
+#pragma once
+#include <algorithm>
+
+#include "didact/backend/cpu/amx_tiles.hpp"
+#if DIDACT_WITH_AMX
+#
+
+namespace didact::cpu {
+
+/// The product of matrices rounded to bf16, by tile registers. Libraries reach no more of them in the shapes of a
+/// training step, and round and pack in passes of their own. T is float.
+template <class T>
+struct AmxGemm {
+    using Tiles = AmxTiles<T>;
+    static bool serves() { return Tiles::serves(); }
+
+    /// C = op(A) op(B) + bias, or C += op(A) op(B), as `gemm`. An element's bits depend on its row of op(A), its column
+    /// of op(B) and what it starts from alone; numbers smaller than the smallest normal one count as zero.
+    template <CpuBackend B>
+    static void product(Context<B>& context, Transpose transpose_a, View<const T> a, Transpose transpose_b,
+                        View<const T> b, View<T> c, bool accumulate, View<const T> bias) {
+        const ArenaScope scope(context.arena);
+        const AmxPanels left = Tiles::panels(context, a, transpose_a == Transpose::no, Tiles::Side::left);
+        const AmxPanels right = Tiles::panels(context, b, transpose_b == Transpose::yes, Tiles::Side::right);
+        const std::size_t across = tile_count(c.cols, block);
+        context.pool.for_each_tile(tile_count(c.rows, block) * across, [&](std::size_t tile) {
+            const typename Tiles::Registers registers;
+            const TileRange rows = tile_range(tile / across, block, c.rows);
+            const TileRange cols = tile_range(tile % across, block, c.cols);
+            for (std::size_t begin = 0; begin < std::max<std::size_t>(left.chunks, 1); begin += most_chunks)
+                for (std::size_t j = cols.begin; j < cols.end; j += width)
+                    for (std::size_t i = rows.begin; i < rows.end; i += width)
+                        add_chunks(left, right, begin, i, j, c, accumulate, bias);
+        });
+    }
+
+    /// C (32, 32) = start + `chunks` chunks of one panel times those of another. A start_stride of 0 repeats a row; no
+    /// start is zeros. Needs Tiles::Registers.
+    [[gnu::target("amx-tile,amx-bf16"), gnu::noinline]] static void multiply(const bf16* left, const bf16* right,
+                                                                             std::size_t chunks, const T* start,
+                                                                             std::size_t start_stride, T* c,
+                                                                             std::size_t stride) {
+        constexpr std::size_t half = AmxPanels::chunk_elements / 2;
+        if (start) {
+            const std::size_t bytes = start_stride * sizeof(T);
+            _tile_loadd(0, start, bytes);
+            _tile_loadd(1, start + 16, bytes);
+            _tile_loadd(2, start + 16 * start_stride, bytes);
+            _tile_loadd(3, start + 16 * start_stride + 16, bytes);
+        } else {
+            _tile_zero(0);
+            _tile_zero(1);
+            _tile_zero(2);
+            _tile_zero(3);
+        }
+        for (; chunks > 0; --chunks, left += 2 * half, right += 2 * half) {
+            _tile_loadd(4, left, 64);
+            _tile_loadd(6, right, 64);
+            _tile_loadd(7, right + half, 64);
+            _tile_loadd(5, left + half, 64);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_dpbf16ps(1, 4, 7);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+        const std::size_t bytes = stride * sizeof(T);
+        _tile_stored(0, c, bytes);
+        _tile_stored(1, c + 16, bytes);
+        _tile_stored(2, c + 16 * stride, bytes);
+        _tile_stored(3, c + 16 * stride + 16, bytes);
+    }
+
+  private:
+    static constexpr std::size_t width = AmxPanels::panel_width;
+    /// What is cut: C into blocks, sums into so many chunks that the panels of a block stay in the second cache.
+    static constexpr std::size_t block = 4 * width, most_chunks = 32;
+
+    /// One (32, 32) of C, or what there is of it, from row i and column j on: the chunks from `begin` on.
+    static void add_chunks(const AmxPanels& left, const AmxPanels& right, std::size_t begin, std::size_t i,
+                           std::size_t j, View<T> c, bool accumulate, View<const T> bias) {
+        const bf16 *const a = left.chunk(i / width, begin), *const b = right.chunk(j / width, begin);
+        const std::size_t chunks = std::min(most_chunks, left.chunks - begin);
+        const std::size_t rows = std::min(width, c.rows - i), cols = std::min(width, c.cols - j);
+        const bool adds = accumulate || begin > 0;
+        T* const to = c.row(i) + j;
+        const T* const start = adds ? to : bias.empty() ? nullptr : bias.data + j;
+        const std::size_t start_stride = adds ? c.stride : 0;
+        if (rows == width && cols == width) return multiply(a, b, chunks, start, start_stride, to, c.stride);
+        alignas(64) T whole[width * width] = {};
+        if (start)
+            for (std::size_t r = 0; r < rows; ++r) std::copy_n(start + r * start_stride, cols, whole + r * width);
+        multiply(a, b, chunks, whole, width, whole, width);
+        for (std::size_t r = 0; r < rows; ++r) std::copy_n(whole + r * width, cols, to + r * c.stride);
+    }
+};
+
+}
+#endif

@@ -1,0 +1,160 @@
+#pragma once
+#include "didact/backend/cpu/tag.hpp"
+#include "didact/core/view.hpp"
+
+/// Whether code for the Advanced Matrix Extensions of x86 is there; whether the processor has them shows at run time.
+#if defined(__x86_64__) && defined(__linux__)
+#define DIDACT_WITH_AMX 1
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace didact::cpu {
+
+/// An operand of a product as tile registers take it: rounded to bf16, in panels of 32 rows of op(A) or columns of
+/// op(B), each filled up with zeros. A panel is `chunks` chunks of 32 terms, a chunk two tiles of 16 rows of 64 bytes,
+/// one after another: of op(A) a row's 32 terms, of op(B) two terms of each of 16 columns (Intel 64 and IA-32
+/// Architectures Software Developer's Manual, volume 1, chapter 18).
+struct AmxPanels {
+    const bf16* data;
+    std::size_t size; ///< rows of op(A), or columns of op(B)
+    std::size_t chunks;
+
+    const bf16* chunk(std::size_t panel, std::size_t chunk) const {
+        return data + (panel * chunks + chunk) * chunk_elements;
+    }
+    static constexpr std::size_t panel_width = 32, terms = 32, chunk_elements = panel_width * terms;
+};
+
+/// What tile registers need beside arithmetic. T is float. (A template, so that who does without does not wait for its
+/// compilation.)
+template <class T>
+struct AmxTiles {
+    static_assert(std::is_same_v<T, float>);
+    enum class Side { left, right };
+
+    /// Whether this processor has AMX for bf16 and the system lets this process use it.
+    static bool serves() {
+        static const bool has = [] {
+            constexpr unsigned bf16_bit = 1u << 22, tile_bit = 1u << 24;
+            unsigned a = 0, b = 0, c = 0, d = 0;
+            if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & bf16_bit) || !(d & tile_bit)) return false;
+            if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512bf16")) return false;
+            constexpr long request_permission = 0x1023, tile_data = 18; // of Linux's arch_prctl
+            return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+        }();
+        return has;
+    }
+
+    /// Makes this thread's tile registers 8 of 16 rows of 64 bytes; gives them back at the end.
+    class Registers {
+      public:
+        [[gnu::target("amx-tile")]] Registers() { _tile_loadconfig(&configuration); }
+        [[gnu::target("amx-tile")]] ~Registers() { _tile_release(); }
+        Registers(const Registers&) = delete;
+        Registers& operator=(const Registers&) = delete;
+
+      private:
+        struct alignas(64) Configuration {
+            std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+            std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+            std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+        };
+        static inline const Configuration configuration{};
+    };
+
+    /// `x` as the panels of one side, in the step's memory. The terms of a sum lie in a row of x (`terms_in_rows`), or
+    /// down a column.
+    template <CpuBackend B>
+    static AmxPanels panels(Context<B>& context, View<const float> x, bool terms_in_rows, Side side) {
+        constexpr std::size_t width = AmxPanels::panel_width;
+        const std::size_t size = terms_in_rows ? x.rows : x.cols, depth = terms_in_rows ? x.cols : x.rows;
+        const std::size_t count = tile_count(size, width), chunks = tile_count(depth, AmxPanels::terms);
+        const View<bf16> out = context.arena.template matrix<bf16>(count * chunks, AmxPanels::chunk_elements);
+        const AmxPanels result{out.data, size, chunks};
+        const auto pack = [&](std::size_t panel, std::size_t chunk) {
+            bf16* const to = out.row(panel * chunks + chunk);
+            for (const std::size_t half : {0u, 1u})
+                pack_tile(x, terms_in_rows, side, panel * width + half * 16, chunk * AmxPanels::terms,
+                          to + half * (AmxPanels::chunk_elements / 2));
+        };
+        // By rows of x, which are read from their begin to their end.
+        if (terms_in_rows)
+            context.pool.for_each_tile(count, [&](std::size_t panel) {
+                for (std::size_t chunk = 0; chunk < chunks; ++chunk) pack(panel, chunk);
+            });
+        else
+            context.pool.for_each_tile(chunks, [&](std::size_t chunk) {
+                for (std::size_t panel = 0; panel < count; ++panel) pack(panel, chunk);
+            });
+        return result;
+    }
+
+    /// One tile: 16 rows of op(A) or columns of op(B) from `first` on, 32 terms from `term` on.
+    [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void
+    pack_tile(View<const float> x, bool terms_in_rows, Side side, std::size_t first, std::size_t term, bf16* to) {
+        __m512i words[16]; // each of 16 pairs of terms
+        const std::size_t size = terms_in_rows ? x.rows : x.cols, depth = terms_in_rows ? x.cols : x.rows;
+        const std::size_t lines = size > first ? size - first : 0, terms = depth - term;
+        if (terms_in_rows) {
+            const __mmask16 low = mask(terms), high = mask(terms > 16 ? terms - 16 : 0);
+            for (std::size_t i = 0; i < 16; ++i) {
+                const float* const from = i < lines ? x.row(first + i) + term : nullptr;
+                words[i] = from ? rounded(load(low, from), load(high, from + 16)) : _mm512_setzero_si512();
+            }
+        } else {
+            const __mmask16 present = mask(lines);
+            for (std::size_t i = 0; i < 16; ++i) {
+                const __m512 even = 2 * i < terms ? load(present, x.row(term + 2 * i) + first) : _mm512_setzero_ps();
+                const __m512 odd =
+                    2 * i + 1 < terms ? load(present, x.row(term + 2 * i + 1) + first) : _mm512_setzero_ps();
+                words[i] = _mm512_permutexvar_epi16(alternating(), rounded(even, odd));
+            }
+        }
+        if (terms_in_rows == (side == Side::right)) transpose(words);
+        for (std::size_t i = 0; i < 16; ++i) _mm512_storeu_si512(to + i * AmxPanels::terms, words[i]);
+    }
+
+  private:
+    static __mmask16 mask(std::size_t count) { return __mmask16(count >= 16 ? 0xFFFFu : (1u << count) - 1); }
+    [[gnu::target("avx512f")]] static __m512 load(__mmask16 present, const float* from) {
+        return _mm512_maskz_loadu_ps(present, from);
+    }
+    [[gnu::target("avx512f,avx512bf16")]] static __m512i rounded(__m512 low, __m512 high) {
+        return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+    }
+    /// Element i of the lower half, then element i of the upper half.
+    [[gnu::target("avx512f,avx512bw")]] static __m512i alternating() {
+        const __m512i low = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        return _mm512_or_si512(low, _mm512_slli_epi32(_mm512_add_epi32(low, _mm512_set1_epi32(16)), 16));
+    }
+
+    /// The transpose of 16 rows of 16 words: of blocks of 1, 2, 4 and 8 words in turn.
+    [[gnu::target("avx512f")]] static void transpose(__m512i (&x)[16]) {
+        __m512i y[16];
+        for (std::size_t i = 0; i < 16; i += 2) {
+            y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+            y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+        }
+        for (std::size_t i = 0; i < 16; i += 4)
+            for (std::size_t j = 0; j < 2; ++j) {
+                x[i + 2 * j] = _mm512_unpacklo_epi64(y[i + j], y[i + j + 2]);
+                x[i + 2 * j + 1] = _mm512_unpackhi_epi64(y[i + j], y[i + j + 2]);
+            }
+        for (std::size_t i = 0; i < 16; i += 8)
+            for (std::size_t j = 0; j < 4; ++j) {
+                y[i + j] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0x88);
+                y[i + j + 4] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0xDD);
+            }
+        for (std::size_t j = 0; j < 8; ++j) {
+            x[j] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0x88);
+            x[j + 8] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0xDD);
+        }
+    }
+};
+
+}
+#else
+#define DIDACT_WITH_AMX 0
+#endif
