@@ -12,16 +12,17 @@ constexpr std::size_t heads = 3, size = 5, hidden = heads * size;
 /// What attention reads and writes for one packing.
 template <class T>
 struct Packed {
+    using S = typename Setting<T>::S;
     Setting<T>& s;
     AttentionShape shape;
-    View<T> q, k, v, out, dout, dq, dk, dv;
-    std::vector<T> log_sums;
+    View<S> q, k, v, out, dout, dq, dk, dv;
+    std::vector<S> log_sums;
 
     Packed(Setting<T>& s, const std::vector<std::int32_t>& cu_seqlens, bool causal)
         : s(s), shape{.cu_seqlens = cu_seqlens, .num_heads = heads, .causal = causal, .scale = 1 / std::sqrt(5.0)} {
         const std::size_t tokens = std::size_t(cu_seqlens.back());
         // Query, key and value lie in the columns of one matrix, as layers have them.
-        const View<T> qkv = s.matrix(tokens, 3 * hidden), dqkv = s.matrix(tokens, 3 * hidden);
+        const View<S> qkv = s.matrix(tokens, 3 * hidden), dqkv = s.matrix(tokens, 3 * hidden);
         q = qkv.middle_cols(0, hidden), k = qkv.middle_cols(hidden, hidden), v = qkv.middle_cols(2 * hidden, hidden);
         dq = dqkv.middle_cols(0, hidden), dk = dqkv.middle_cols(hidden, hidden);
         dv = dqkv.middle_cols(2 * hidden, hidden);
@@ -29,8 +30,8 @@ struct Packed {
         log_sums.resize(tokens * heads);
     }
     void run() {
-        attention_forward(s.context, shape, q, k, v, out, std::span<T>(log_sums));
-        attention_backward(s.context, shape, q, k, v, out, std::span<const T>(log_sums), dout, dq, dk, dv);
+        attention_forward(s.context, shape, q, k, v, out, std::span<S>(log_sums));
+        attention_backward(s.context, shape, q, k, v, out, std::span<const S>(log_sums), dout, dq, dk, dv);
     }
 };
 
@@ -43,7 +44,7 @@ struct Naive {
         : out(length * hidden), dq(out.size()), dk(out.size()), dv(out.size()) {
         for (std::size_t h = 0; h < heads; ++h)
             for (std::size_t i = 0; i < length; ++i) {
-                const auto at = [&](View<T> x, std::size_t t, std::size_t d) {
+                const auto at = [&](const auto& x, std::size_t t, std::size_t d) {
                     return double(x(begin + t, h * size + d));
                 };
                 const std::size_t keys = a.shape.causal ? i + 1 : length;
@@ -108,7 +109,7 @@ void check_naive(const std::vector<std::int32_t>& cu_seqlens, bool causal, doubl
     for (std::size_t n = 0; n + 1 < cu_seqlens.size(); ++n) {
         const std::size_t begin = std::size_t(cu_seqlens[n]), length = std::size_t(cu_seqlens[n + 1]) - begin;
         const Naive naive(a, begin, length);
-        const auto check = [&](View<T> found, const std::vector<double>& expected) {
+        const auto check = [&](const auto& found, const std::vector<double>& expected) {
             CHECK(difference(found.middle_rows(begin, length),
                              [&](auto i, auto j) { return expected[i * hidden + j]; }) < tolerance);
         };
@@ -124,11 +125,12 @@ TEST_SUITE("unit") {
         for (const bool causal : {false, true}) {
             check_naive<double>({0, 1, 5, 12}, causal, 1e-12);
             check_naive<float>({0, 1, 5, 12}, causal, 1e-5);
-            check_naive<double>({0, 2, 72}, causal, 1e-12); // two blocks of queries
+            check_naive<double>({0, 2, 72}, causal, 1e-12);          // two blocks of queries
+            check_naive<bf16>({0, 1, 5, 12, 84, 217}, causal, 0.06); // a few roundings of numbers up to 4
         }
     }
 
-    TEST_CASE_TEMPLATE("packed attention has the bits of its sequences one by one", T, float, double) {
+    TEST_CASE_TEMPLATE("packed attention has the bits of its sequences one by one", T, float, double, bf16) {
         for (const bool causal : {false, true}) {
             Setting<T> s;
             const std::vector<std::int32_t> together{0, 1, 8, 21, 24};

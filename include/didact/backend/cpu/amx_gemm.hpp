@@ -20,8 +20,8 @@ struct AmxGemm {
     static void product(Context<B>& context, Transpose transpose_a, View<const T> a, Transpose transpose_b,
                         View<const T> b, View<T> c, bool accumulate, View<const T> bias) {
         const ArenaScope scope(context.arena);
-        const AmxPanels left = Tiles::panels(context, a, transpose_a == Transpose::no, Tiles::Side::left);
-        const AmxPanels right = Tiles::panels(context, b, transpose_b == Transpose::yes, Tiles::Side::right);
+        const AmxPanels left = Tiles::pack(context, a, transpose_a == Transpose::no, Tiles::Side::left);
+        const AmxPanels right = Tiles::pack(context, b, transpose_b == Transpose::yes, Tiles::Side::right);
         const std::size_t across = tile_count(c.cols, block);
         context.pool.for_each_tile(tile_count(c.rows, block) * across, [&](std::size_t tile) {
             const typename Tiles::Registers registers;

@@ -24,6 +24,7 @@ struct AmxPanels {
     const bf16* chunk(std::size_t panel, std::size_t chunk) const {
         return data + (panel * chunks + chunk) * chunk_elements;
     }
+    std::size_t elements() const { return tile_count(size, panel_width) * chunks * chunk_elements; }
     static constexpr std::size_t panel_width = 32, terms = 32, chunk_elements = panel_width * terms;
 };
 
@@ -64,36 +65,55 @@ struct AmxTiles {
         static inline const Configuration configuration{};
     };
 
-    /// `x` as the panels of one side, in the step's memory. The terms of a sum lie in a row of x (`terms_in_rows`), or
-    /// down a column.
+    /// `x` times `factor` as the panels of one side, at `to`. The terms of a sum lie in a row of x (`terms_in_rows`),
+    /// or down a column.
+    static AmxPanels pack(View<const float> x, bool terms_in_rows, Side side, float factor, bf16* to) {
+        const AmxPanels result = describe(x, terms_in_rows, to);
+        for (std::size_t panel = 0; panel < tile_count(result.size, AmxPanels::panel_width); ++panel)
+            for (std::size_t chunk = 0; chunk < result.chunks; ++chunk)
+                pack_chunk(x, terms_in_rows, side, factor, result, panel, chunk, to);
+        return result;
+    }
+
+    /// The same by all threads, in the step's memory.
     template <CpuBackend B>
-    static AmxPanels panels(Context<B>& context, View<const float> x, bool terms_in_rows, Side side) {
-        constexpr std::size_t width = AmxPanels::panel_width;
-        const std::size_t size = terms_in_rows ? x.rows : x.cols, depth = terms_in_rows ? x.cols : x.rows;
-        const std::size_t count = tile_count(size, width), chunks = tile_count(depth, AmxPanels::terms);
-        const View<bf16> out = context.arena.template matrix<bf16>(count * chunks, AmxPanels::chunk_elements);
-        const AmxPanels result{out.data, size, chunks};
-        const auto pack = [&](std::size_t panel, std::size_t chunk) {
-            bf16* const to = out.row(panel * chunks + chunk);
-            for (const std::size_t half : {0u, 1u})
-                pack_tile(x, terms_in_rows, side, panel * width + half * 16, chunk * AmxPanels::terms,
-                          to + half * (AmxPanels::chunk_elements / 2));
-        };
+    static AmxPanels pack(Context<B>& context, View<const float> x, bool terms_in_rows, Side side) {
+        const std::size_t elements = describe(x, terms_in_rows, nullptr).elements();
+        bf16* const to = context.arena.template array<bf16>(elements).data();
+        const AmxPanels result = describe(x, terms_in_rows, to);
+        const std::size_t panels = tile_count(result.size, AmxPanels::panel_width);
         // By rows of x, which are read from their begin to their end.
         if (terms_in_rows)
-            context.pool.for_each_tile(count, [&](std::size_t panel) {
-                for (std::size_t chunk = 0; chunk < chunks; ++chunk) pack(panel, chunk);
+            context.pool.for_each_tile(panels, [&](std::size_t panel) {
+                for (std::size_t chunk = 0; chunk < result.chunks; ++chunk)
+                    pack_chunk(x, terms_in_rows, side, 1, result, panel, chunk, to);
             });
         else
-            context.pool.for_each_tile(chunks, [&](std::size_t chunk) {
-                for (std::size_t panel = 0; panel < count; ++panel) pack(panel, chunk);
+            context.pool.for_each_tile(result.chunks, [&](std::size_t chunk) {
+                for (std::size_t panel = 0; panel < panels; ++panel)
+                    pack_chunk(x, terms_in_rows, side, 1, result, panel, chunk, to);
             });
         return result;
     }
 
+  private:
+    static AmxPanels describe(View<const float> x, bool terms_in_rows, const bf16* data) {
+        const std::size_t size = terms_in_rows ? x.rows : x.cols, depth = terms_in_rows ? x.cols : x.rows;
+        return {data, size, tile_count(depth, AmxPanels::terms)};
+    }
+    static void pack_chunk(View<const float> x, bool terms_in_rows, Side side, float factor, const AmxPanels& panels,
+                           std::size_t panel, std::size_t chunk, bf16* to) {
+        constexpr std::size_t tile = AmxPanels::chunk_elements / 2;
+        to += (panel * panels.chunks + chunk) * AmxPanels::chunk_elements;
+        for (const std::size_t half : {0u, 1u})
+            pack_tile(x, terms_in_rows, side, factor, panel * AmxPanels::panel_width + half * 16,
+                      chunk * AmxPanels::terms, to + half * tile);
+    }
+
     /// One tile: 16 rows of op(A) or columns of op(B) from `first` on, 32 terms from `term` on.
-    [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void
-    pack_tile(View<const float> x, bool terms_in_rows, Side side, std::size_t first, std::size_t term, bf16* to) {
+    [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void pack_tile(View<const float> x, bool terms_in_rows,
+                                                                         Side side, float factor, std::size_t first,
+                                                                         std::size_t term, bf16* to) {
         __m512i words[16]; // each of 16 pairs of terms
         const std::size_t size = terms_in_rows ? x.rows : x.cols, depth = terms_in_rows ? x.cols : x.rows;
         const std::size_t lines = size > first ? size - first : 0, terms = depth - term;
@@ -101,14 +121,16 @@ struct AmxTiles {
             const __mmask16 low = mask(terms), high = mask(terms > 16 ? terms - 16 : 0);
             for (std::size_t i = 0; i < 16; ++i) {
                 const float* const from = i < lines ? x.row(first + i) + term : nullptr;
-                words[i] = from ? rounded(load(low, from), load(high, from + 16)) : _mm512_setzero_si512();
+                words[i] =
+                    from ? rounded(load(low, from, factor), load(high, from + 16, factor)) : _mm512_setzero_si512();
             }
         } else {
             const __mmask16 present = mask(lines);
             for (std::size_t i = 0; i < 16; ++i) {
-                const __m512 even = 2 * i < terms ? load(present, x.row(term + 2 * i) + first) : _mm512_setzero_ps();
+                const __m512 even =
+                    2 * i < terms ? load(present, x.row(term + 2 * i) + first, factor) : _mm512_setzero_ps();
                 const __m512 odd =
-                    2 * i + 1 < terms ? load(present, x.row(term + 2 * i + 1) + first) : _mm512_setzero_ps();
+                    2 * i + 1 < terms ? load(present, x.row(term + 2 * i + 1) + first, factor) : _mm512_setzero_ps();
                 words[i] = _mm512_permutexvar_epi16(alternating(), rounded(even, odd));
             }
         }
@@ -116,10 +138,9 @@ struct AmxTiles {
         for (std::size_t i = 0; i < 16; ++i) _mm512_storeu_si512(to + i * AmxPanels::terms, words[i]);
     }
 
-  private:
     static __mmask16 mask(std::size_t count) { return __mmask16(count >= 16 ? 0xFFFFu : (1u << count) - 1); }
-    [[gnu::target("avx512f")]] static __m512 load(__mmask16 present, const float* from) {
-        return _mm512_maskz_loadu_ps(present, from);
+    [[gnu::target("avx512f")]] static __m512 load(__mmask16 present, const float* from, float factor) {
+        return _mm512_mul_ps(_mm512_maskz_loadu_ps(present, from), _mm512_set1_ps(factor));
     }
     [[gnu::target("avx512f,avx512bf16")]] static __m512i rounded(__m512 low, __m512 high) {
         return (__m512i)_mm512_cvtne2ps_pbh(high, low);
