@@ -40,7 +40,13 @@ struct AmxGemm {
                                                                              std::size_t chunks, const T* start,
                                                                              std::size_t start_stride, T* c,
                                                                              std::size_t stride) {
-        constexpr std::size_t half = AmxPanels::chunk_elements / 2;
+        constexpr std::size_t half = AmxPanels::chunk_elements / 2, line = 64;
+        // What tile loads and stores wait for otherwise: C, and the chunk of the left panel that comes next; the right
+        // panel stays near while others of the left pass by.
+        for (std::size_t r = 0; r < width; ++r) {
+            __builtin_prefetch(c + r * stride, 1);
+            __builtin_prefetch(c + r * stride + 16, 1);
+        }
         if (start) {
             const std::size_t bytes = start_stride * sizeof(T);
             _tile_loadd(0, start, bytes);
@@ -54,6 +60,7 @@ struct AmxGemm {
             _tile_zero(3);
         }
         for (; chunks > 0; --chunks, left += 2 * half, right += 2 * half) {
+            for (std::size_t l = 0; l < 2 * half; l += line / sizeof(bf16)) __builtin_prefetch(left + 2 * half + l);
             _tile_loadd(4, left, 64);
             _tile_loadd(6, right, 64);
             _tile_loadd(7, right + half, 64);

@@ -114,11 +114,12 @@ struct AmxTiles {
     [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void pack_tile(View<const float> x, bool terms_in_rows,
                                                                          Side side, float factor, std::size_t first,
                                                                          std::size_t term, bf16* to) {
-        __m512i words[16]; // each of 16 pairs of terms
+        __m512i words[16]; // each of 16 pairs of terms; the loops are unrolled by pragmas, or they would lie in memory
         const std::size_t size = terms_in_rows ? x.rows : x.cols, depth = terms_in_rows ? x.cols : x.rows;
         const std::size_t lines = size > first ? size - first : 0, terms = depth - term;
         if (terms_in_rows) {
             const __mmask16 low = mask(terms), high = mask(terms > 16 ? terms - 16 : 0);
+#pragma GCC unroll 16
             for (std::size_t i = 0; i < 16; ++i) {
                 const float* const from = i < lines ? x.row(first + i) + term : nullptr;
                 words[i] =
@@ -126,6 +127,7 @@ struct AmxTiles {
             }
         } else {
             const __mmask16 present = mask(lines);
+#pragma GCC unroll 16
             for (std::size_t i = 0; i < 16; ++i) {
                 const __m512 even =
                     2 * i < terms ? load(present, x.row(term + 2 * i) + first, factor) : _mm512_setzero_ps();
@@ -135,6 +137,7 @@ struct AmxTiles {
             }
         }
         if (terms_in_rows == (side == Side::right)) transpose(words);
+#pragma GCC unroll 16
         for (std::size_t i = 0; i < 16; ++i) _mm512_storeu_si512(to + i * AmxPanels::terms, words[i]);
     }
 
@@ -154,20 +157,26 @@ struct AmxTiles {
     /// The transpose of 16 rows of 16 words: of blocks of 1, 2, 4 and 8 words in turn.
     [[gnu::target("avx512f")]] static void transpose(__m512i (&x)[16]) {
         __m512i y[16];
+#pragma GCC unroll 16
         for (std::size_t i = 0; i < 16; i += 2) {
             y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
             y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
         }
+#pragma GCC unroll 16
         for (std::size_t i = 0; i < 16; i += 4)
+#pragma GCC unroll 16
             for (std::size_t j = 0; j < 2; ++j) {
                 x[i + 2 * j] = _mm512_unpacklo_epi64(y[i + j], y[i + j + 2]);
                 x[i + 2 * j + 1] = _mm512_unpackhi_epi64(y[i + j], y[i + j + 2]);
             }
+#pragma GCC unroll 16
         for (std::size_t i = 0; i < 16; i += 8)
+#pragma GCC unroll 16
             for (std::size_t j = 0; j < 4; ++j) {
                 y[i + j] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0x88);
                 y[i + j + 4] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0xDD);
             }
+#pragma GCC unroll 16
         for (std::size_t j = 0; j < 8; ++j) {
             x[j] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0x88);
             x[j + 8] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0xDD);
