@@ -11,10 +11,12 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <functional>
 #include <iostream>
+#include <memory>
 
 #include "bench.hpp"
 #include "didact/backend/cpu.hpp"
@@ -30,59 +32,92 @@ using benchmarks::Trained;
 using B = Cpu<float>;
 constexpr std::size_t tokens = 1024, hidden = 384, inner = 1536, num_heads = 12, length = 128;
 
-/// Seconds of one call: the best of several runs, each long enough to time.
-double time_of(const std::function<void()>& call) {
+struct Work {
+    double amount; ///< operations, or bytes
+    std::function<void()> call;
+};
+
+/// What a kernel is measured against. Without a goal it is there for information only.
+struct Limit {
+    std::string name;
+    Work work;
+    double goal = 0;
+};
+
+/// Its work is operations, or the bytes that must at least be read and written once.
+struct Kernel {
+    std::string name, unit;
+    Work work;
+    Limit limit;
+};
+
+/// Amounts a second of each: the best of several runs, each long enough to time, in turn, as neighbours' load changes.
+std::array<double, 2> rates_of(const Work& one, const Work& other) {
     using Clock = std::chrono::steady_clock;
-    const auto run = [&](std::size_t calls) {
+    const auto run = [](const Work& work, std::size_t calls) {
         const auto began = Clock::now();
-        for (std::size_t i = 0; i < calls; ++i) call();
+        for (std::size_t i = 0; i < calls; ++i) work.call();
         return std::chrono::duration<double>(Clock::now() - began).count();
     };
-    call();
-    std::size_t calls = 1;
-    while (run(calls) < 0.01) calls *= 2;
-    double best = 1e300;
-    for (int i = 0; i < 9; ++i) best = std::min(best, run(calls) / double(calls));
-    return best;
+    const std::array<const Work*, 2> works{&one, &other};
+    std::array<std::size_t, 2> calls{1, 1};
+    std::array<double, 2> best{1e300, 1e300};
+    for (std::size_t w = 0; w < 2; ++w) {
+        works[w]->call();
+        while (run(*works[w], calls[w]) < 0.005) calls[w] *= 2;
+    }
+    for (int i = 0; i < 15; ++i)
+        for (std::size_t w = 0; w < 2; ++w) best[w] = std::min(best[w], run(*works[w], calls[w]) / double(calls[w]));
+    return {one.amount / best[0], other.amount / best[1]};
 }
 
-/// Multiplications and additions a second, in registers only.
-double peak_flops() {
+/// Multiplications and additions in registers only.
+Work fused_multiply_adds() {
     using namespace Eigen::internal;
     using Packet = packet_traits<float>::type;
     constexpr std::size_t chains = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 16 : 8, rounds = 20000;
-    [[maybe_unused]] static volatile float sink;
-    float seed = 0.9f;
-    const double seconds = time_of([&] {
-        Packet sums[chains];
-        for (Packet& sum : sums) sum = pset1<Packet>(seed);
-        const Packet factor = pset1<Packet>(0.999f);
-        for (std::size_t i = 0; i < rounds; ++i)
-            for (Packet& sum : sums) sum = pmadd(sum, factor, factor);
-        Packet all = sums[0];
-        for (const Packet& sum : sums) all = padd(all, sum);
-        sink = predux(all);
-    });
-    return 2.0 * double(chains * rounds * sizeof(Packet) / sizeof(float)) / seconds;
+    return {2.0 * double(chains * rounds * sizeof(Packet) / sizeof(float)), [] {
+                [[maybe_unused]] static volatile float sink;
+                static volatile float seed = 0.9f;
+                const float begin = seed;
+                Packet sums[chains];
+                for (Packet& sum : sums) sum = pset1<Packet>(begin);
+                const Packet factor = pset1<Packet>(0.999f);
+                for (std::size_t i = 0; i < rounds; ++i)
+                    for (Packet& sum : sums) sum = pmadd(sum, factor, factor);
+                Packet all = sums[0];
+                for (const Packet& sum : sums) all = padd(all, sum);
+                sink = predux(all);
+            }};
 }
 
-/// Bytes a second of a triad over three arrays of `bytes` in all.
-double triad(double bytes) {
+#if DIDACT_WITH_AMX
+/// Products of tiles that lie in the first cache.
+Work tile_products() {
+    static constexpr std::size_t width = cpu::AmxPanels::panel_width, chunks = 4, rounds = 1000;
+    static AlignedVector<bf16> panels(2 * chunks * cpu::AmxPanels::chunk_elements, bf16{});
+    static AlignedVector<float> sums(width * width, 0);
+    return {2.0 * double(width * width * chunks * cpu::AmxPanels::terms * rounds), [] {
+                const cpu::AmxTiles<float>::Registers registers;
+                for (std::size_t i = 0; i < rounds; ++i)
+                    cpu::AmxGemm<float>::multiply(panels.data(), panels.data() + panels.size() / 2, chunks, nullptr, 0,
+                                                  sums.data(), width);
+            }};
+}
+#endif
+
+/// a = b + s c over three arrays of `bytes` in all.
+Work triad(double bytes) {
     const std::size_t n = std::size_t(bytes / 12) / 16 * 16;
-    AlignedVector<float> a(n, 0), b(n, 1), c(n, 2);
-    return 12.0 * double(n) / time_of([&] {
-               float* const x = a.data();
-               const float *const y = b.data(), *const z = c.data();
-               for (std::size_t i = 0; i < n; ++i) x[i] = y[i] + 0.5f * z[i];
-           });
+    const auto arrays = std::make_shared<AlignedVector<float>>(3 * n, 1);
+    return {12.0 * double(n), [arrays, n] {
+                float* const x = arrays->data();
+                const float *const y = x + n, *const z = y + n;
+                for (std::size_t i = 0; i < n; ++i) x[i] = y[i] + 0.5f * z[i];
+            }};
 }
 
-struct Kernel {
-    std::string name;
-    double work;                         ///< operations, or bytes that must at least be read and written once
-    std::function<void()> call, alone{}; ///< the second: the provider's product of that shape, in one call
-    bool arithmetic = false;             ///< without a provider: measured against the peak, for information only
-};
+Limit bandwidth(double bytes) { return {"a triad over " + report::fixed(bytes * 1e-6, 1) + " MB", triad(bytes), 0.8}; }
 
 /// The products of a linear layer on the backend of `context` beside those of its provider.
 template <class Provider, CpuBackend Own>
@@ -101,9 +136,12 @@ void add_products(Context<Own>& context, Bench& bench, std::vector<Kernel>& kern
         const auto product = [&](const char* name, Transpose ta, View<float> a, Transpose tb, View<float> b,
                                  View<float> c) {
             kernels.push_back(
-                {std::string(name) + ", " + shape + precision, work,
-                 [&context, ta, a, tb, b, c] { gemm(context, ta, a, tb, b, c); },
-                 [ta, a = operand(a), tb, b = operand(b), c] { Provider::product(ta, a, tb, b, c, false); }});
+                {std::string(name) + ", " + shape + precision,
+                 " GFLOP/s",
+                 {work, [&context, ta, a, tb, b, c] { gemm(context, ta, a, tb, b, c); }},
+                 {std::string(Provider::name) + " in one call",
+                  {work, [ta, a = operand(a), tb, b = operand(b), c] { Provider::product(ta, a, tb, b, c, false); }},
+                  0.9}});
         };
         product("y = x Wᵀ", Transpose::no, x, Transpose::yes, w, y);
         product("dx = dy W", Transpose::no, y, Transpose::no, w, x);
@@ -111,9 +149,14 @@ void add_products(Context<Own>& context, Bench& bench, std::vector<Kernel>& kern
     }
 }
 
-void add_attention(Bench& bench, std::vector<Kernel>& kernels) {
-    static std::vector<std::int32_t> cu_seqlens;
-    for (std::size_t s = 0; s <= tokens / length; ++s) cu_seqlens.push_back(std::int32_t(s * length));
+template <CpuBackend Own>
+void add_attention(Context<Own>& context, Bench& bench, std::vector<Kernel>& kernels, const std::string& precision,
+                   const Limit& limit) {
+    static const std::vector<std::int32_t> cu_seqlens = [] {
+        std::vector<std::int32_t> begins;
+        for (std::size_t s = 0; s <= tokens / length; ++s) begins.push_back(std::int32_t(s * length));
+        return begins;
+    }();
     const AttentionShape shape{
         .cu_seqlens = cu_seqlens, .num_heads = num_heads, .scale = 1 / std::sqrt(double(hidden / num_heads))};
     std::vector<View<float>> v;
@@ -121,19 +164,19 @@ void add_attention(Bench& bench, std::vector<Kernel>& kernels) {
     const std::span<float> log_sums = bench.numbers(tokens * num_heads);
     const double product = 2.0 * double(tokens) * double(length) * double(hidden);
     kernels.push_back(
-        {"attention, forward",
-         2 * product,
-         [&bench, shape, v, log_sums] { attention_forward(bench.context, shape, v[0], v[1], v[2], v[3], log_sums); },
-         {},
-         true});
-    kernels.push_back({"attention, backward",
-                       5 * product,
-                       [&bench, shape, v, log_sums] {
-                           attention_backward(bench.context, shape, v[0], v[1], v[2], v[3],
-                                              std::span<const float>(log_sums), v[4], v[5], v[6], v[7]);
-                       },
-                       {},
-                       true});
+        {"attention, forward" + precision,
+         " GFLOP/s",
+         {2 * product,
+          [&context, shape, v, log_sums] { attention_forward(context, shape, v[0], v[1], v[2], v[3], log_sums); }},
+         limit});
+    kernels.push_back({"attention, backward" + precision,
+                       " GFLOP/s",
+                       {5 * product,
+                        [&context, shape, v, log_sums] {
+                            attention_backward(context, shape, v[0], v[1], v[2], v[3], std::span<const float>(log_sums),
+                                               v[4], v[5], v[6], v[7]);
+                        }},
+                       limit});
 }
 
 void add_passes(Bench& bench, std::vector<Kernel>& kernels) {
@@ -147,7 +190,7 @@ void add_passes(Bench& bench, std::vector<Kernel>& kernels) {
     const std::span<std::uint8_t> mask = bench.arena.array<std::uint8_t>(tokens * hidden);
     const double narrow_bytes = 4.0 * double(tokens * hidden), wide_bytes = 4.0 * double(tokens * inner);
     const auto pass = [&](const char* name, double bytes, std::function<void()> call) {
-        kernels.push_back({name, bytes, std::move(call)});
+        kernels.push_back({name, " GB/s", {bytes, std::move(call)}, bandwidth(bytes)});
     };
     layer_norm_forward(context, a, weight, bias, 1e-12, b, mean, rstd);
     dropout_forward(context, 0.1, 3, a, b, mask);
@@ -183,57 +226,62 @@ void add_update(std::vector<Kernel>& kernels, std::size_t size) {
     const TrainableLayout before = bench.store.plan();
     static optimizer::AdamW::State<float> adamw(optimizer::AdamW{});
     adamw.layout_changed(before, bench.store.layout());
-    kernels.push_back({"AdamW", 32.0 * double(size), [] {
-                           static const None<Family::freeze>::State<Trained> freeze({}, Trained());
-                           static None<Family::forgetting>::State<Trained> forgetting({}, Trained());
-                           adamw.step_begins();
-                           update_parameters<Trained>(bench.context, 1e-3, 1.0, adamw, freeze, forgetting);
-                       }});
+    const auto update = [] {
+        static const None<Family::freeze>::State<Trained> freeze({}, Trained());
+        static None<Family::forgetting>::State<Trained> forgetting({}, Trained());
+        adamw.step_begins();
+        update_parameters<Trained>(bench.context, 1e-3, 1.0, adamw, freeze, forgetting);
+    };
+    const double bytes = 32.0 * double(size);
+    kernels.push_back({"AdamW", " GB/s", {bytes, update}, bandwidth(bytes)});
 }
 
 int run(const std::string& out) {
     io::make_folder(out);
     const FlushDenormals flush;
-    const double peak = peak_flops();
+    const Limit registers{"fused multiply-add in registers", fused_multiply_adds()};
     Bench bench;
     std::vector<Kernel> kernels;
     add_products<cpu::GemmProvider<float>>(bench.context, bench, kernels, "");
-#if DIDACT_WITH_ONEDNN
+    add_attention(bench.context, bench, kernels, "", registers);
     ParameterStore<Cpu<bf16>> bf16_store;
     Context<Cpu<bf16>> bf16_context{bf16_store, bench.pool, bench.arena};
-    bool faster = cpu::OneDnnBf16Gemm<float>::serves();
+    bool faster = false;
+#if DIDACT_WITH_ONEDNN
+    faster = cpu::OneDnnBf16Gemm<float>::serves();
+#endif
+    Limit bf16_limit = registers;
 #if DIDACT_WITH_AMX
-    faster |= cpu::AmxGemm<float>::serves();
+    if (cpu::AmxGemm<float>::serves()) {
+        faster = true;
+        bf16_limit = {"tile registers, first cache", tile_products()};
+    }
 #endif
-    if (faster) add_products<cpu::OneDnnBf16Gemm<float>>(bf16_context, bench, kernels, ", bf16");
+    if (faster) {
+#if DIDACT_WITH_ONEDNN
+        add_products<cpu::OneDnnBf16Gemm<float>>(bf16_context, bench, kernels, ", bf16");
 #endif
-    add_attention(bench, kernels);
+        add_attention(bf16_context, bench, kernels, ", bf16", bf16_limit);
+    }
     add_passes(bench, kernels);
     add_update(kernels, std::size_t(1) << 24);
 
-    const std::string provider = cpu::GemmProvider<float>::name;
     report::Table table({"kernel", "reached", "measured against", "limit", "share", "aimed at"});
     for (const Kernel& kernel : kernels) {
-        const bool bytes = !kernel.alone && !kernel.arithmetic;
-        const double reached = kernel.work / time_of(kernel.call);
-        const double limit = kernel.alone ? kernel.work / time_of(kernel.alone) : bytes ? triad(kernel.work) : peak;
-        const double goal = kernel.alone ? 0.9 : bytes ? 0.8 : 0;
-        const std::string unit = bytes ? " GB/s" : " GFLOP/s";
-        const double share = reached / limit;
-        table.row({kernel.name, report::fixed(reached * 1e-9, 1) + unit,
-                   kernel.alone ? provider + " in one call"
-                   : bytes      ? "a triad over " + report::fixed(kernel.work * 1e-6, 1) + " MB"
-                                : std::string("fused multiply-add in registers"),
-                   report::fixed(limit * 1e-9, 1) + unit, report::Cell(share, 2),
+        const auto [reached, limit] = rates_of(kernel.work, kernel.limit.work);
+        const double goal = kernel.limit.goal, share = reached / limit;
+        table.row({kernel.name, report::fixed(reached * 1e-9, 1) + kernel.unit, kernel.limit.name,
+                   report::fixed(limit * 1e-9, 1) + kernel.unit, report::Cell(share, 2),
                    goal == 0 ? std::string(report::no_number)
                              : report::fixed(goal, 1) + (share >= goal ? ", reached" : ", MISSED")});
     }
+    const auto [peak, memory] = rates_of(registers.work, triad(4e8));
     report::HtmlReport page(
         "How near to the machine's limits",
         "Kernels of a training step on one thread, at the sizes of a MiniLM micro-batch of 1024 tokens");
     page.paragraph("Fused multiply-adds in registers: " + report::fixed(peak * 1e-9, 0) +
-                   " GFLOP/s. Triad over 400 MB: " + report::fixed(triad(4e8) * 1e-9, 1) + " GB/s. Products by " +
-                   provider + ".");
+                   " GFLOP/s. Triad over 400 MB: " + report::fixed(memory * 1e-9, 1) + " GB/s. Products of floats by " +
+                   cpu::GemmProvider<float>::name + ". A kernel and its limit are timed in turn, the best of 15 each.");
     page.table(table);
     page.write(std::filesystem::path(out) / "roofline.html");
     std::cout << table.str() << out << "/roofline.html" << std::endl;

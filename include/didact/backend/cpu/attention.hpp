@@ -37,6 +37,15 @@ class AttentionItem {
     View<U> of_queries(View<U> x) const {
         return x.middle_rows(first_query, queries).middle_cols(head * size, size);
     }
+    /// Fetches a part that is needed later, to read or to write it: its rows are too short for the processor to
+    /// foresee.
+    template <bool writes, class T>
+    static void fetch(View<T> part) {
+        constexpr std::size_t line = 64 / sizeof(T);
+        for (std::size_t i = 0; i < part.rows; ++i)
+            for (std::size_t j = 0; j < part.cols; j += line) __builtin_prefetch(part.row(i) + j, writes);
+    }
+
     /// Where a query stands in its sequence, how many keys it sees, and where its sum lies.
     std::size_t position(std::size_t query) const {
         return rows_.empty() ? query : std::size_t(rows_[first_query + query]) - first;
@@ -82,6 +91,7 @@ void attention_forward_by(Context<B>& context, const AttentionShape& shape, View
         std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
         const AttentionItem item(shape, number, size);
         if (item.queries == 0) return;
+        item.fetch<true>(item.of_queries(out));
         Products products(thread_scratch<T, 0>(Products::memory(longest, size, 4, 0, 1)));
         const Operand queries = products.left(item.of_queries(q), T(shape.scale));
         const Operand values = products.right(item.of_tokens(v));
@@ -122,6 +132,9 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
     context.pool.for_each_tile(shape.sequences() * shape.num_heads, [&](std::size_t number) {
         std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
         const AttentionItem item(shape, number, size);
+        item.fetch<false>(item.of_queries(out));
+        for (const View<T>& written : {dk, dv}) item.fetch<true>(item.of_tokens(written));
+        item.fetch<true>(item.of_queries(dq));
         Products products(thread_scratch<T, 0>(Products::memory(longest, size, 7, 2, 2)));
         const auto queries = products.left_and_right(item.of_queries(q), T(shape.scale));
         const auto up = products.left_and_right(item.of_queries(dout), T(1));
