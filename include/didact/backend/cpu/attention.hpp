@@ -200,7 +200,8 @@ void with_head_products(const Attend& attend) {
 /// out = softmax(q kᵀ · scale) v, per sequence and head, never across sequences (Vaswani et al. 2017). k, v: (tokens,
 /// hidden), q, out: (queries, hidden), where every token is a query unless the shape says which; head h in columns
 /// [h d, (h + 1) d). log_sums (queries · heads, query-major) keeps log Σ exp of each row of scores, all that backward
-/// needs to make the probabilities again (Dao et al. 2022, arXiv 2205.14135).
+/// needs to make the probabilities again (Dao et al. 2022, arXiv 2205.14135). With Cpu<bf16>
+/// the operands of its products are rounded where AMX makes them, and elsewhere not.
 template <CpuBackend B>
 void attention_forward(Context<B>& context, const AttentionShape& shape, View<const Scalar<B>> q,
                        View<const Scalar<B>> k, View<const Scalar<B>> v, View<Scalar<B>> out,
