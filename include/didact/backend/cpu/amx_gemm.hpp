@@ -3,7 +3,6 @@
 
 #include "didact/backend/cpu/amx_tiles.hpp"
 #if DIDACT_WITH_AMX
-#
 
 namespace didact::cpu {
 

@@ -14,13 +14,10 @@ class AmxHeadProducts {
 
   public:
     using Operand = AmxPanels;
-    struct LeftAndRight {
-        Operand left, right;
-    };
-    struct RightAndTransposed {
-        Operand right, transposed;
-    };
+    using LeftAndRight = cpu::LeftAndRight<Operand>;
+    using RightAndTransposed = cpu::RightAndTransposed<Operand>;
 
+    /// As HeadProducts, with a block of operands for probabilities.
     static std::size_t memory(std::size_t longest, std::size_t size, std::size_t operands, std::size_t results,
                               std::size_t blocks) {
         const std::size_t all = padded(longest) * padded(size), block = attention_rows * padded(longest);
@@ -28,7 +25,7 @@ class AmxHeadProducts {
     }
     explicit AmxHeadProducts(T* memory) : memory_(memory) {}
 
-    static std::size_t padded(std::size_t size) { return (size + width - 1) / width * width; }
+    static std::size_t padded(std::size_t size) { return tile_count(size, width) * width; }
 
     Operand left(View<const T> x, T factor) { return pack(x, true, Side::left, factor); }
     Operand right(View<const T> x) { return pack(x, false, Side::right, T(1)); }

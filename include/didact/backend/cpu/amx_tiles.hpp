@@ -68,7 +68,7 @@ struct AmxTiles {
     /// `x` times `factor` as the panels of one side, at `to`. The terms of a sum lie in a row of x (`terms_in_rows`),
     /// or down a column.
     static AmxPanels pack(View<const float> x, bool terms_in_rows, Side side, float factor, bf16* to) {
-        const AmxPanels result = describe(x, terms_in_rows, to);
+        const AmxPanels result = panels(x, terms_in_rows, to);
         for (std::size_t panel = 0; panel < tile_count(result.size, AmxPanels::panel_width); ++panel)
             for (std::size_t chunk = 0; chunk < result.chunks; ++chunk)
                 pack_chunk(x, terms_in_rows, side, factor, result, panel, chunk, to);
@@ -78,33 +78,33 @@ struct AmxTiles {
     /// The same by all threads, in the step's memory.
     template <CpuBackend B>
     static AmxPanels pack(Context<B>& context, View<const float> x, bool terms_in_rows, Side side) {
-        const std::size_t elements = describe(x, terms_in_rows, nullptr).elements();
-        bf16* const to = context.arena.template array<bf16>(elements).data();
-        const AmxPanels result = describe(x, terms_in_rows, to);
-        const std::size_t panels = tile_count(result.size, AmxPanels::panel_width);
+        AmxPanels result = panels(x, terms_in_rows, nullptr);
+        bf16* const to = context.arena.template array<bf16>(result.elements()).data();
+        result.data = to;
+        const std::size_t count = tile_count(result.size, AmxPanels::panel_width);
         // By rows of x, which are read from their begin to their end.
         if (terms_in_rows)
-            context.pool.for_each_tile(panels, [&](std::size_t panel) {
+            context.pool.for_each_tile(count, [&](std::size_t panel) {
                 for (std::size_t chunk = 0; chunk < result.chunks; ++chunk)
                     pack_chunk(x, terms_in_rows, side, 1, result, panel, chunk, to);
             });
         else
             context.pool.for_each_tile(result.chunks, [&](std::size_t chunk) {
-                for (std::size_t panel = 0; panel < panels; ++panel)
+                for (std::size_t panel = 0; panel < count; ++panel)
                     pack_chunk(x, terms_in_rows, side, 1, result, panel, chunk, to);
             });
         return result;
     }
 
   private:
-    static AmxPanels describe(View<const float> x, bool terms_in_rows, const bf16* data) {
+    static AmxPanels panels(View<const float> x, bool terms_in_rows, const bf16* data) {
         const std::size_t size = terms_in_rows ? x.rows : x.cols, depth = terms_in_rows ? x.cols : x.rows;
         return {data, size, tile_count(depth, AmxPanels::terms)};
     }
-    static void pack_chunk(View<const float> x, bool terms_in_rows, Side side, float factor, const AmxPanels& panels,
+    static void pack_chunk(View<const float> x, bool terms_in_rows, Side side, float factor, const AmxPanels& result,
                            std::size_t panel, std::size_t chunk, bf16* to) {
         constexpr std::size_t tile = AmxPanels::chunk_elements / 2;
-        to += (panel * panels.chunks + chunk) * AmxPanels::chunk_elements;
+        to += (panel * result.chunks + chunk) * AmxPanels::chunk_elements;
         for (const std::size_t half : {0u, 1u})
             pack_tile(x, terms_in_rows, side, factor, panel * AmxPanels::panel_width + half * 16,
                       chunk * AmxPanels::terms, to + half * tile);
@@ -114,12 +114,11 @@ struct AmxTiles {
     [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void pack_tile(View<const float> x, bool terms_in_rows,
                                                                          Side side, float factor, std::size_t first,
                                                                          std::size_t term, bf16* to) {
-        __m512i words[16]; // each of 16 pairs of terms; the loops are unrolled by pragmas, or they would lie in memory
+        __m512i words[16]; // each of 16 pairs of terms
         const std::size_t size = terms_in_rows ? x.rows : x.cols, depth = terms_in_rows ? x.cols : x.rows;
         const std::size_t lines = size > first ? size - first : 0, terms = depth - term;
         if (terms_in_rows) {
             const __mmask16 low = mask(terms), high = mask(terms > 16 ? terms - 16 : 0);
-#pragma GCC unroll 16
             for (std::size_t i = 0; i < 16; ++i) {
                 const float* const from = i < lines ? x.row(first + i) + term : nullptr;
                 words[i] =
@@ -127,7 +126,6 @@ struct AmxTiles {
             }
         } else {
             const __mmask16 present = mask(lines);
-#pragma GCC unroll 16
             for (std::size_t i = 0; i < 16; ++i) {
                 const __m512 even =
                     2 * i < terms ? load(present, x.row(term + 2 * i) + first, factor) : _mm512_setzero_ps();
@@ -137,7 +135,6 @@ struct AmxTiles {
             }
         }
         if (terms_in_rows == (side == Side::right)) transpose(words);
-#pragma GCC unroll 16
         for (std::size_t i = 0; i < 16; ++i) _mm512_storeu_si512(to + i * AmxPanels::terms, words[i]);
     }
 
@@ -157,26 +154,20 @@ struct AmxTiles {
     /// The transpose of 16 rows of 16 words: of blocks of 1, 2, 4 and 8 words in turn.
     [[gnu::target("avx512f")]] static void transpose(__m512i (&x)[16]) {
         __m512i y[16];
-#pragma GCC unroll 16
         for (std::size_t i = 0; i < 16; i += 2) {
             y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
             y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
         }
-#pragma GCC unroll 16
         for (std::size_t i = 0; i < 16; i += 4)
-#pragma GCC unroll 16
             for (std::size_t j = 0; j < 2; ++j) {
                 x[i + 2 * j] = _mm512_unpacklo_epi64(y[i + j], y[i + j + 2]);
                 x[i + 2 * j + 1] = _mm512_unpackhi_epi64(y[i + j], y[i + j + 2]);
             }
-#pragma GCC unroll 16
         for (std::size_t i = 0; i < 16; i += 8)
-#pragma GCC unroll 16
             for (std::size_t j = 0; j < 4; ++j) {
                 y[i + j] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0x88);
                 y[i + j + 4] = _mm512_shuffle_i32x4(x[i + j], x[i + j + 4], 0xDD);
             }
-#pragma GCC unroll 16
         for (std::size_t j = 0; j < 8; ++j) {
             x[j] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0x88);
             x[j + 8] = _mm512_shuffle_i32x4(y[j], y[j + 8], 0xDD);

@@ -184,7 +184,7 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
     });
 }
 
-/// Calls attend(products) with whose products this machine multiplies fastest.
+/// Calls attend.operator()<Products>() with the class of products that is the fastest here.
 template <CpuBackend B, class Attend>
 void with_head_products(const Attend& attend) {
     using T = Scalar<B>;
@@ -200,8 +200,8 @@ void with_head_products(const Attend& attend) {
 /// out = softmax(q kᵀ · scale) v, per sequence and head, never across sequences (Vaswani et al. 2017). k, v: (tokens,
 /// hidden), q, out: (queries, hidden), where every token is a query unless the shape says which; head h in columns
 /// [h d, (h + 1) d). log_sums (queries · heads, query-major) keeps log Σ exp of each row of scores, all that backward
-/// needs to make the probabilities again (Dao et al. 2022, arXiv 2205.14135). With Cpu<bf16>
-/// the operands of its products are rounded where AMX makes them, and elsewhere not.
+/// needs to make the probabilities again (Dao et al. 2022, arXiv 2205.14135). With Cpu<bf16> the operands of its
+/// products are rounded where AMX makes them, and elsewhere not.
 template <CpuBackend B>
 void attention_forward(Context<B>& context, const AttentionShape& shape, View<const Scalar<B>> q,
                        View<const Scalar<B>> k, View<const Scalar<B>> v, View<Scalar<B>> out,

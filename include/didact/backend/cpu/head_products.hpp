@@ -9,18 +9,25 @@ namespace didact::cpu {
 /// Attention takes queries this many rows at a time, so that its scratch is rows × keys and never keys × keys.
 inline constexpr std::size_t attention_rows = 64;
 
+/// One matrix packed for both sides of products.
+template <class Operand>
+struct LeftAndRight {
+    Operand left, right;
+};
+/// One matrix packed for the right side as it is and transposed.
+template <class Operand>
+struct RightAndTransposed {
+    Operand right, transposed;
+};
+
 /// The products of one head of attention, in registers, from operands that are packed once: as rows, which serve on
 /// either side, and transposed. Matrices are of (length, size), or blocks of (attention_rows, length).
 template <class T>
 class HeadProducts {
   public:
     using Operand = View<const T>;
-    struct LeftAndRight {
-        Operand left, right;
-    };
-    struct RightAndTransposed {
-        Operand right, transposed;
-    };
+    using LeftAndRight = cpu::LeftAndRight<Operand>;
+    using RightAndTransposed = cpu::RightAndTransposed<Operand>;
 
     /// How many T it takes to keep so many operands, results of (length, size), and blocks.
     static std::size_t memory(std::size_t longest, std::size_t size, std::size_t operands, std::size_t results,
