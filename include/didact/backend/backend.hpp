@@ -33,6 +33,22 @@ class ParameterStore;
 /// How a matrix enters a product.
 enum class Transpose { no, yes };
 
+/// A matrix as a factor of products. A backend that makes something of a matrix before it multiplies makes it once
+/// where several products take the matrix; for the others this is the matrix itself. Converts from and to a view.
+template <Backend B>
+struct FactorOf {
+    using type = View<const Scalar<B>>;
+};
+template <Backend B>
+using Factor = typename FactorOf<B>::type;
+
+/// What a factor is made for: to be A, Aᵀ or B of `gemm`, and to have its column sums taken.
+struct FactorUses {
+    bool left = false, left_transposed = false, right = false, column_sums = false;
+
+    bool any() const { return left || left_transposed || right || column_sums; }
+};
+
 /// gelu: x Φ(x) (Hendrycks and Gimpel 2016, arXiv 1606.08415); gelu_tanh: its tanh form ("gelu_new" in Transformers).
 enum class Activation { gelu, gelu_tanh, relu, tanh };
 

@@ -9,6 +9,7 @@
 #include "didact/backend/cpu/dropout.hpp"
 #include "didact/backend/cpu/elementwise.hpp"
 #include "didact/backend/cpu/embedding.hpp"
+#include "didact/backend/cpu/factor.hpp"
 #include "didact/backend/cpu/gemm.hpp"
 #include "didact/backend/cpu/layer_norm.hpp"
 #include "didact/backend/cpu/pointwise_loss.hpp"

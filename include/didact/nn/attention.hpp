@@ -42,13 +42,15 @@ struct Attention {
         saved.context = context.scratch(y.rows, hidden);
         saved.log_sums = context.arena.template array<S>(y.rows * num_heads);
         if (!absorbs) saved.qkv = context.scratch(x.rows, 3 * hidden);
+        const Arena::Mark before_input = context.arena.mark();
+        const Factor<B> input = factor<B>(context, x, {.left = projections > 1 && !absorbs});
         if (projections == 3 && !read.empty()) {
             saved.query = context.scratch(y.rows, hidden);
             const OnlyTokens<B> only(context, read);
             project[0].forward(context, gathered_rows(context, x, read), saved.query, saved.projection[0]);
         } else {
             saved.query = head_input(saved.qkv, 0);
-            project[0].forward(context, x, part(saved.qkv, 0), saved.projection[0]);
+            project[0].forward(context, input, part(saved.qkv, 0), saved.projection[0]);
             if (!read.empty()) saved.query = gathered_rows<B>(context, saved.query, read);
         }
         saved.shape = {.cu_seqlens = cu_seqlens,
@@ -63,7 +65,8 @@ struct Attention {
                                           saved.log_sums, saved.absorbed);
         } else {
             for (std::size_t i = 1; i < projections; ++i)
-                project[i].forward(context, x, part(saved.qkv, i), saved.projection[i]);
+                project[i].forward(context, input, part(saved.qkv, i), saved.projection[i]);
+            if (read.empty() && std::is_same_v<Adapter, NoAdapter>) context.arena.release(before_input);
             attention_forward(context, saved.shape, saved.query, head_input(saved.qkv, 1), head_input(saved.qkv, 2),
                               saved.context, saved.log_sums);
         }
@@ -93,8 +96,12 @@ struct Attention {
             scatter_add_rows(context, dquery, read, head_input(dqkv, 0));
         }
         const bool query_apart = projections == 3 && !read.empty();
-        for (std::size_t i = query_apart; i < projections; ++i)
-            project[i].backward(context, part(dqkv, i), dx, saved.projection[i], accumulate || i > query_apart);
+        const Factor<B> input = factor<B>(context, saved.projection.back().x, uses_of_input(context, query_apart));
+        for (std::size_t i = query_apart; i < projections; ++i) {
+            typename Projection::Saved of_projection = saved.projection[i];
+            of_projection.x = input;
+            project[i].backward(context, part(dqkv, i), dx, of_projection, accumulate || i > query_apart);
+        }
         if (query_apart) query_backward(context, dquery, dx, saved);
     }
 
@@ -106,6 +113,16 @@ struct Attention {
     bool can_absorb() const {
         return projections == 3 && std::is_same_v<Adapter, NoAdapter> && key().layout == WeightLayout::out_in &&
                value().layout == WeightLayout::out_in;
+    }
+
+    FactorUses uses_of_input(Context<B>& context, bool query_apart) const {
+        FactorUses all;
+        for (std::size_t i = query_apart; i < projections; ++i) {
+            const FactorUses uses = project[i].uses_of_input(context.parameters);
+            all.left_transposed |= uses.left_transposed;
+            all.right |= uses.right;
+        }
+        return all;
     }
 
     /// Of queries that have a projection of their own, a row for each token read: adds to dx.

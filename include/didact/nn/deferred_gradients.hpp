@@ -5,8 +5,7 @@ namespace didact::nn {
 
 /// Adds leftᵀ right to the gradient of a weight in the store.
 template <Backend B>
-void compute_product_gradient(Context<B>& context, ParameterId id, View<const Scalar<B>> left,
-                              View<const Scalar<B>> right) {
+void compute_product_gradient(Context<B>& context, ParameterId id, const Factor<B>& left, const Factor<B>& right) {
     const auto [gradient, accumulate] = context.parameters.gradient_target(id);
     gemm(context, Transpose::yes, left, Transpose::no, right, gradient, accumulate);
 }
@@ -17,7 +16,7 @@ void compute_deferred(Context<B>& context, ParameterId id) {
     auto& store = context.parameters;
     if (!store.deferred().has(id)) return;
     const auto [left, right] = store.deferred().of(id, store[id]);
-    compute_product_gradient(context, id, left, right);
+    compute_product_gradient<B>(context, id, left, right);
     store.deferred().remove(id);
 }
 
@@ -32,8 +31,7 @@ void compute_deferred(Context<B>& context) {
 /// products are of few terms, which a backend computes by itself. left: (terms, rows of the weight), right: (terms, its
 /// columns).
 template <Backend B>
-void add_product_gradient(Context<B>& context, ParameterId id, View<const Scalar<B>> left,
-                          View<const Scalar<B>> right) {
+void add_product_gradient(Context<B>& context, ParameterId id, const Factor<B>& left, const Factor<B>& right) {
     auto& store = context.parameters;
     if (context.defers_gradients && left.rows < B::independent_rows && store.defer_gradient(id, left, right)) return;
     compute_deferred(context, id);

@@ -16,20 +16,24 @@ struct FeedForward {
     Linear<B, Adapter> expand, contract;
     Activation activation = Activation::gelu;
 
-    void forward(Context<B>& context, View<const S> x, View<S> y, Saved& saved) const {
+    void forward(Context<B>& context, const Factor<B>& x, View<S> y, Saved& saved) const {
         saved.inner = context.scratch(x.rows, expand.out);
-        const View<S> activated = context.scratch(x.rows, expand.out);
         expand.forward(context, x, saved.inner, saved.expand);
-        activation_forward(context, activation, saved.inner, activated);
+        FactorUses uses = contract.uses_of_input(context.parameters);
+        uses.left = true;
+        const Factor<B> activated =
+            activated_factor<B>(context, activation, saved.inner, uses, contract.adapter.active());
         contract.forward(context, activated, y, saved.contract);
+        saved.contract.x = activated;
     }
 
     /// Adds to dx, or writes it, or leaves it where it is empty. dx may be dy.
     void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved, bool accumulate = true) const {
         const ArenaScope scope(context.arena);
-        const View<S> dinner = context.scratch(dy.rows, expand.out);
-        contract.backward(context, dy, dinner, saved.contract);
-        activation_backward(context, activation, saved.inner, dinner, dinner);
+        const View<S> dactivated = context.scratch(dy.rows, expand.out);
+        contract.backward(context, dy, dactivated, saved.contract);
+        const Factor<B> dinner = activation_gradient_factor<B>(
+            context, activation, saved.inner, dactivated, expand.uses_of_gradient(context.parameters, !dx.empty()));
         expand.backward(context, dinner, dx, saved.expand, accumulate);
     }
 };

@@ -22,7 +22,7 @@ struct Linear {
     using S = Scalar<B>;
 
     struct Saved {
-        View<const S> x;
+        Factor<B> x;
         [[no_unique_address]] typename Adapter::template Layer<B>::Saved adapter;
     };
 
@@ -42,9 +42,10 @@ struct Linear {
         if (with_bias) bias = store.add_vector(name + ".bias", out, Initializer::zeros(), shared);
     }
 
-    void forward(Context<B>& context, View<const S> x, View<S> y, Saved& saved) const {
+    /// Keeps the values of x for backward; who has made more of x for `uses_of_input` sets saved.x to that.
+    void forward(Context<B>& context, const Factor<B>& x, View<S> y, Saved& saved) const {
         const auto& store = std::as_const(context.parameters);
-        saved.x = x;
+        saved.x = View<const S>(x);
         gemm(context, Transpose::no, x, layout == WeightLayout::out_in ? Transpose::yes : Transpose::no,
              store.value(weight), y, false, bias == no_parameter ? View<const S>() : store.value(bias));
         if (adapter.active()) {
@@ -53,12 +54,27 @@ struct Linear {
         }
     }
 
+    /// What backward takes x, and the gradient of y, for.
+    FactorUses uses_of_input(const ParameterStore<B>& store) const {
+        const bool trains = store.trains(weight), out_in = layout == WeightLayout::out_in;
+        return {.left_transposed = trains && !out_in, .right = (trains && out_in) || adapter.active()};
+    }
+    FactorUses uses_of_gradient(const ParameterStore<B>& store, bool input_gradient) const {
+        const bool trains = store.trains(weight), out_in = layout == WeightLayout::out_in;
+        return {.left = input_gradient || adapter.active(),
+                .left_transposed = (trains && out_in) || adapter.active(),
+                .right = trains && !out_in,
+                .column_sums = store.trains(bias)};
+    }
+
     /// Adds to the gradients of what trains. Writes dx, or adds to it; an empty dx is not computed.
-    void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved,
+    void backward(Context<B>& context, const Factor<B>& gradient, View<S> dx, const Saved& saved,
                   bool accumulate = false) const {
         auto& store = context.parameters;
+        const ArenaScope scope(context.arena);
+        const Factor<B> dy = factor<B>(context, gradient, uses_of_gradient(store, !dx.empty()));
         if (store.trains(weight)) weight_gradient(context, dy, saved.x);
-        if (bias != no_parameter && store.trains(bias)) add_column_sums(context, dy, store.gradient(bias));
+        if (store.trains(bias)) add_column_sums(context, dy, store.gradient(bias));
         if (!dx.empty()) input_gradient(context, dy, dx, accumulate);
         if (adapter.active()) {
             if constexpr (requires { adapter.backward(context, dy, dx, saved.x, saved.adapter); })
@@ -67,7 +83,7 @@ struct Linear {
     }
 
     /// dx = dy W, or dx += dy W, without the adapter's contribution.
-    void input_gradient(Context<B>& context, View<const S> dy, View<S> dx, bool accumulate = false) const {
+    void input_gradient(Context<B>& context, const Factor<B>& dy, View<S> dx, bool accumulate = false) const {
         gemm(context, Transpose::no, dy, layout == WeightLayout::out_in ? Transpose::no : Transpose::yes,
              std::as_const(context.parameters).value(weight), dx, accumulate);
     }
@@ -86,11 +102,11 @@ struct Linear {
     }
 
   private:
-    void weight_gradient(Context<B>& context, View<const S> dy, View<const S> x) const {
+    void weight_gradient(Context<B>& context, const Factor<B>& dy, const Factor<B>& x) const {
         if (layout == WeightLayout::out_in)
-            add_product_gradient(context, weight, dy, x);
+            add_product_gradient<B>(context, weight, dy, x);
         else
-            add_product_gradient(context, weight, x, dy);
+            add_product_gradient<B>(context, weight, x, dy);
     }
 };
 

@@ -89,8 +89,34 @@ Packet<float> activation_slope(const Packet<float>& x) {
     }
 }
 
+/// out[j] = activation(x[j]) for j in [0, count); out may be x.
+template <class T, Activation kind>
+void activate_row(std::size_t count, const T* x, T* out) {
+    if constexpr (kind == Activation::relu)
+        for (std::size_t j = 0; j < count; ++j) out[j] = x[j] > 0 ? x[j] : T(0);
+    else if constexpr (std::is_same_v<T, float>)
+        map_packets(
+            count, out, [](const auto& p) { return activate<kind>(p); }, x);
+    else
+        for (std::size_t j = 0; j < count; ++j) out[j] = activate<kind>(x[j]);
+}
+
+/// out[j] = dy[j] · activation′(x[j]) for j in [0, count); out may be dy.
+template <class T, Activation kind>
+void activation_gradient_row(std::size_t count, const T* x, const T* dy, T* out) {
+    if constexpr (kind == Activation::relu)
+        for (std::size_t j = 0; j < count; ++j) out[j] = x[j] > 0 ? dy[j] : T(0);
+    else if constexpr (std::is_same_v<T, float>)
+        map_packets(
+            count, out,
+            [](const auto& dy, const auto& x) { return Eigen::internal::pmul(dy, activation_slope<kind>(x)); }, dy, x);
+    else
+        for (std::size_t j = 0; j < count; ++j) out[j] = dy[j] * activation_slope<kind>(x[j]);
+}
+
+/// call(std::integral_constant<Activation, kind>()).
 template <class Call>
-void with_activation(Activation kind, const Call& call) {
+auto with_activation(Activation kind, const Call& call) {
     switch (kind) {
     case Activation::gelu:
         return call(std::integral_constant<Activation, Activation::gelu>());
@@ -98,9 +124,18 @@ void with_activation(Activation kind, const Call& call) {
         return call(std::integral_constant<Activation, Activation::gelu_tanh>());
     case Activation::relu:
         return call(std::integral_constant<Activation, Activation::relu>());
-    case Activation::tanh:
+    default:
         return call(std::integral_constant<Activation, Activation::tanh>());
     }
+}
+
+template <class T>
+auto activation_of_row(Activation kind) {
+    return with_activation(kind, [](auto constant) { return &activate_row<T, decltype(constant)::value>; });
+}
+template <class T>
+auto activation_gradient_of_row(Activation kind) {
+    return with_activation(kind, [](auto constant) { return &activation_gradient_row<T, decltype(constant)::value>; });
 }
 
 }
@@ -108,46 +143,17 @@ void with_activation(Activation kind, const Call& call) {
 /// y = activation(x), element by element; y may be x.
 template <CpuBackend B>
 void activation_forward(Context<B>& context, Activation kind, View<const Scalar<B>> x, View<Scalar<B>> y) {
-    using T = Scalar<B>;
-    cpu::with_activation(kind, [&](auto constant) {
-        cpu::for_each_row(context, y.rows, y.cols, [&](std::size_t i) {
-            const T* in = x.row(i);
-            T* out = y.row(i);
-            constexpr Activation kind = decltype(constant)::value;
-            if constexpr (kind == Activation::relu)
-                for (std::size_t j = 0; j < y.cols; ++j) out[j] = in[j] > 0 ? in[j] : T(0);
-            else if constexpr (std::is_same_v<T, float>)
-                cpu::map_packets(
-                    y.cols, out, [](const auto& p) { return cpu::activate<kind>(p); }, in);
-            else
-                for (std::size_t j = 0; j < y.cols; ++j) out[j] = cpu::activate<kind>(in[j]);
-        });
-    });
+    const auto activate = cpu::activation_of_row<Scalar<B>>(kind);
+    cpu::for_each_row(context, y.rows, y.cols, [&](std::size_t i) { activate(y.cols, x.row(i), y.row(i)); });
 }
 
 /// dx = dy ⊙ activation′(x); dx may be dy.
 template <CpuBackend B>
 void activation_backward(Context<B>& context, Activation kind, View<const Scalar<B>> x, View<const Scalar<B>> dy,
                          View<Scalar<B>> dx) {
-    using T = Scalar<B>;
-    cpu::with_activation(kind, [&](auto constant) {
-        cpu::for_each_row(context, dx.rows, dx.cols, [&](std::size_t i) {
-            const T *in = x.row(i), *up = dy.row(i);
-            T* out = dx.row(i);
-            constexpr Activation kind = decltype(constant)::value;
-            if constexpr (kind == Activation::relu)
-                for (std::size_t j = 0; j < dx.cols; ++j) out[j] = in[j] > 0 ? up[j] : T(0);
-            else if constexpr (std::is_same_v<T, float>)
-                cpu::map_packets(
-                    dx.cols, out,
-                    [](const auto& dy, const auto& x) {
-                        return Eigen::internal::pmul(dy, cpu::activation_slope<kind>(x));
-                    },
-                    up, in);
-            else
-                for (std::size_t j = 0; j < dx.cols; ++j) out[j] = up[j] * cpu::activation_slope<kind>(in[j]);
-        });
-    });
+    const auto gradient = cpu::activation_gradient_of_row<Scalar<B>>(kind);
+    cpu::for_each_row(context, dx.rows, dx.cols,
+                      [&](std::size_t i) { gradient(dx.cols, x.row(i), dy.row(i), dx.row(i)); });
 }
 
 /// dy ⊙ (1 − y²) in place, for y = tanh(x).

@@ -1,7 +1,8 @@
 #pragma once
 #include <algorithm>
 
-#include "didact/backend/cpu/amx_tiles.hpp"
+#include "didact/backend/cpu/amx_factor.hpp"
+#include "didact/core/error.hpp"
 #if DIDACT_WITH_AMX
 
 namespace didact::cpu {
@@ -16,36 +17,37 @@ struct AmxGemm {
     /// C = op(A) op(B) + bias, or C += op(A) op(B), as `gemm`. An element's bits depend on its row of op(A), its column
     /// of op(B) and what it starts from alone; numbers smaller than the smallest normal one count as zero.
     template <CpuBackend B>
-    static void product(Context<B>& context, Transpose transpose_a, View<const T> a, Transpose transpose_b,
-                        View<const T> b, View<T> c, bool accumulate, View<const T> bias) {
+    static void product(Context<B>& context, Transpose transpose_a, const AmxFactor<T>& a, Transpose transpose_b,
+                        const AmxFactor<T>& b, View<T> c, bool accumulate, View<const T> bias) {
         const ArenaScope scope(context.arena);
-        const AmxPanels left = Tiles::pack(context, a, transpose_a == Transpose::no, Tiles::Side::left);
-        const AmxPanels right = Tiles::pack(context, b, transpose_b == Transpose::yes, Tiles::Side::right);
-        const std::size_t across = tile_count(c.cols, block);
-        context.pool.for_each_tile(tile_count(c.rows, block) * across, [&](std::size_t tile) {
+        const bool plain_a = transpose_a == Transpose::no, plain_b = transpose_b == Transpose::no;
+        const AmxPanels left = panels(context, a, plain_a ? a.left : a.left_transposed, plain_a, Tiles::Side::left);
+        const AmxPanels right = panels(context, b, plain_b ? b.right : AmxPanels(), !plain_b, Tiles::Side::right);
+        // Wide blocks read the left panels less often; narrow ones are enough for more threads.
+        const std::size_t down = tile_count(c.rows, block_rows);
+        const std::size_t block_cols = down * tile_count(c.cols, 2 * block_rows) >= 32 ? 2 * block_rows : block_rows;
+        const std::size_t across = tile_count(c.cols, block_cols);
+        context.pool.for_each_tile(down * across, [&](std::size_t tile) {
             const typename Tiles::Registers registers;
-            const TileRange rows = tile_range(tile / across, block, c.rows);
-            const TileRange cols = tile_range(tile % across, block, c.cols);
+            const TileRange rows = tile_range(tile / across, block_rows, c.rows);
+            const TileRange cols = tile_range(tile % across, block_cols, c.cols);
             for (std::size_t begin = 0; begin < std::max<std::size_t>(left.chunks, 1); begin += most_chunks)
-                for (std::size_t j = cols.begin; j < cols.end; j += width)
-                    for (std::size_t i = rows.begin; i < rows.end; i += width)
-                        add_chunks(left, right, begin, i, j, c, accumulate, bias);
+                for (std::size_t i = rows.begin; i < rows.end; i += width)
+                    for (std::size_t j = cols.begin; j < cols.end; j += width) {
+                        const bool ends = j + width >= cols.end;
+                        const T* const next =
+                            ends ? c.row(std::min(i + width, rows.end - 1)) + cols.begin : c.row(i) + j + width;
+                        add_chunks(left, right, begin, i, j, c, accumulate, bias, next);
+                    }
         });
     }
 
     /// C (32, 32) = start + `chunks` chunks of one panel times those of another. A start_stride of 0 repeats a row; no
-    /// start is zeros. Needs Tiles::Registers.
-    [[gnu::target("amx-tile,amx-bf16"), gnu::noinline]] static void multiply(const bf16* left, const bf16* right,
-                                                                             std::size_t chunks, const T* start,
-                                                                             std::size_t start_stride, T* c,
-                                                                             std::size_t stride) {
+    /// start is zeros. `next` is the (32, 32) to be computed next, or null. Needs Tiles::Registers.
+    [[gnu::target("amx-tile,amx-bf16"), gnu::noinline]] static void
+    multiply(const bf16* left, const bf16* right, std::size_t chunks, const T* start, std::size_t start_stride, T* c,
+             std::size_t stride, const T* next = nullptr) {
         constexpr std::size_t half = AmxPanels::chunk_elements / 2, line = 64;
-        // What tile loads and stores wait for otherwise: C, and the chunk of the left panel that comes next; the right
-        // panel stays near while others of the left pass by.
-        for (std::size_t r = 0; r < width; ++r) {
-            __builtin_prefetch(c + r * stride, 1);
-            __builtin_prefetch(c + r * stride + 16, 1);
-        }
         if (start) {
             const std::size_t bytes = start_stride * sizeof(T);
             _tile_loadd(0, start, bytes);
@@ -58,8 +60,16 @@ struct AmxGemm {
             _tile_zero(2);
             _tile_zero(3);
         }
+        // What tile loads and stores wait for otherwise is fetched ahead: the chunk of the left panel that comes next,
+        // and, a few rows with each chunk, the next of C.
+        const std::size_t rows_at_once = (width + chunks - 1) / std::max<std::size_t>(chunks, 1);
+        std::size_t rows_to_fetch = next ? width : 0;
         for (; chunks > 0; --chunks, left += 2 * half, right += 2 * half) {
             for (std::size_t l = 0; l < 2 * half; l += line / sizeof(bf16)) __builtin_prefetch(left + 2 * half + l);
+            for (std::size_t r = std::min(rows_at_once, rows_to_fetch); r > 0; --r, --rows_to_fetch, next += stride) {
+                __builtin_prefetch(next, 1);
+                __builtin_prefetch(next + 16, 1);
+            }
             _tile_loadd(4, left, 64);
             _tile_loadd(6, right, 64);
             _tile_loadd(7, right + half, 64);
@@ -79,11 +89,21 @@ struct AmxGemm {
   private:
     static constexpr std::size_t width = AmxPanels::panel_width;
     /// What is cut: C into blocks, sums into so many chunks that the panels of a block stay in the second cache.
-    static constexpr std::size_t block = 4 * width, most_chunks = 32;
+    static constexpr std::size_t block_rows = 4 * width, most_chunks = 32;
+
+    /// What was made of the factor for this, or is made now.
+    template <CpuBackend B>
+    static AmxPanels panels(Context<B>& context, const AmxFactor<T>& factor, const AmxPanels& made, bool terms_in_rows,
+                            typename Tiles::Side side) {
+        if (made.data) return made;
+        require(factor.data || factor.size() == 0, "a factor of (", factor.rows, ", ", factor.cols,
+                ") is not made for this product and has no values");
+        return Tiles::pack(context, factor, terms_in_rows, side);
+    }
 
     /// One (32, 32) of C, or what there is of it, from row i and column j on: the chunks from `begin` on.
     static void add_chunks(const AmxPanels& left, const AmxPanels& right, std::size_t begin, std::size_t i,
-                           std::size_t j, View<T> c, bool accumulate, View<const T> bias) {
+                           std::size_t j, View<T> c, bool accumulate, View<const T> bias, const T* next) {
         const bf16 *const a = left.chunk(i / width, begin), *const b = right.chunk(j / width, begin);
         const std::size_t chunks = std::min(most_chunks, left.chunks - begin);
         const std::size_t rows = std::min(width, c.rows - i), cols = std::min(width, c.cols - j);
@@ -91,7 +111,7 @@ struct AmxGemm {
         T* const to = c.row(i) + j;
         const T* const start = adds ? to : bias.empty() ? nullptr : bias.data + j;
         const std::size_t start_stride = adds ? c.stride : 0;
-        if (rows == width && cols == width) return multiply(a, b, chunks, start, start_stride, to, c.stride);
+        if (rows == width && cols == width) return multiply(a, b, chunks, start, start_stride, to, c.stride, next);
         alignas(64) T whole[width * width] = {};
         if (start)
             for (std::size_t r = 0; r < rows; ++r) std::copy_n(start + r * start_stride, cols, whole + r * width);

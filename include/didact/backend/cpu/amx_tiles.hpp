@@ -17,13 +17,12 @@ namespace didact::cpu {
 /// one after another: of op(A) a row's 32 terms, of op(B) two terms of each of 16 columns (Intel 64 and IA-32
 /// Architectures Software Developer's Manual, volume 1, chapter 18).
 struct AmxPanels {
-    const bf16* data;
-    std::size_t size; ///< rows of op(A), or columns of op(B)
-    std::size_t chunks;
+    const bf16* data = nullptr;
+    std::size_t size = 0; ///< rows of op(A), or columns of op(B)
+    std::size_t chunks = 0;
 
-    const bf16* chunk(std::size_t panel, std::size_t chunk) const {
-        return data + (panel * chunks + chunk) * chunk_elements;
-    }
+    const bf16* chunk(std::size_t panel, std::size_t chunk) const { return data + offset(panel, chunk); }
+    std::size_t offset(std::size_t panel, std::size_t chunk) const { return (panel * chunks + chunk) * chunk_elements; }
     std::size_t elements() const { return tile_count(size, panel_width) * chunks * chunk_elements; }
     static constexpr std::size_t panel_width = 32, terms = 32, chunk_elements = panel_width * terms;
 };
@@ -71,7 +70,7 @@ struct AmxTiles {
         const AmxPanels result = panels(x, terms_in_rows, to);
         for (std::size_t panel = 0; panel < tile_count(result.size, AmxPanels::panel_width); ++panel)
             for (std::size_t chunk = 0; chunk < result.chunks; ++chunk)
-                pack_chunk(x, terms_in_rows, side, factor, result, panel, chunk, to);
+                pack_chunk(x, terms_in_rows, side, factor, panel, chunk, to + result.offset(panel, chunk));
         return result;
     }
 
@@ -82,34 +81,33 @@ struct AmxTiles {
         bf16* const to = context.arena.template array<bf16>(result.elements()).data();
         result.data = to;
         const std::size_t count = tile_count(result.size, AmxPanels::panel_width);
+        const auto pack_at = [&](std::size_t panel, std::size_t chunk) {
+            pack_chunk(x, terms_in_rows, side, 1, panel, chunk, to + result.offset(panel, chunk));
+        };
         // By rows of x, which are read from their begin to their end.
-        if (terms_in_rows)
-            context.pool.for_each_tile(count, [&](std::size_t panel) {
-                for (std::size_t chunk = 0; chunk < result.chunks; ++chunk)
-                    pack_chunk(x, terms_in_rows, side, 1, result, panel, chunk, to);
-            });
-        else
-            context.pool.for_each_tile(result.chunks, [&](std::size_t chunk) {
-                for (std::size_t panel = 0; panel < count; ++panel)
-                    pack_chunk(x, terms_in_rows, side, 1, result, panel, chunk, to);
-            });
+        context.pool.for_each_tile(terms_in_rows ? count : result.chunks, [&](std::size_t i) {
+            for (std::size_t j = 0; j < (terms_in_rows ? result.chunks : count); ++j)
+                terms_in_rows ? pack_at(i, j) : pack_at(j, i);
+        });
         return result;
     }
 
-  private:
+    /// What the panels of `x` measure, at `data`.
     static AmxPanels panels(View<const float> x, bool terms_in_rows, const bf16* data) {
         const std::size_t size = terms_in_rows ? x.rows : x.cols, depth = terms_in_rows ? x.cols : x.rows;
         return {data, size, tile_count(depth, AmxPanels::terms)};
     }
-    static void pack_chunk(View<const float> x, bool terms_in_rows, Side side, float factor, const AmxPanels& result,
-                           std::size_t panel, std::size_t chunk, bf16* to) {
+
+    /// One chunk of a panel: both count from the begin of x.
+    static void pack_chunk(View<const float> x, bool terms_in_rows, Side side, float factor, std::size_t panel,
+                           std::size_t chunk, bf16* to) {
         constexpr std::size_t tile = AmxPanels::chunk_elements / 2;
-        to += (panel * result.chunks + chunk) * AmxPanels::chunk_elements;
         for (const std::size_t half : {0u, 1u})
             pack_tile(x, terms_in_rows, side, factor, panel * AmxPanels::panel_width + half * 16,
                       chunk * AmxPanels::terms, to + half * tile);
     }
 
+  private:
     /// One tile: 16 rows of op(A) or columns of op(B) from `first` on, 32 terms from `term` on.
     [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void pack_tile(View<const float> x, bool terms_in_rows,
                                                                          Side side, float factor, std::size_t first,

@@ -147,8 +147,8 @@ View<const Operand> rounded(Context<B>& context, View<const Scalar<B>> x, std::s
 /// the other rows are, and however many as long as they are all within ThinGemm::most or all beyond it. With Cpu<bf16>
 /// those beyond it are sums in float of products of operands rounded to bf16.
 template <CpuBackend B>
-void gemm(Context<B>& context, Transpose transpose_a, View<const Scalar<B>> a, Transpose transpose_b,
-          View<const Scalar<B>> b, View<Scalar<B>> c, bool accumulate = false, View<const Scalar<B>> bias = {}) {
+void gemm(Context<B>& context, Transpose transpose_a, const Factor<B>& a, Transpose transpose_b, const Factor<B>& b,
+          View<Scalar<B>> c, bool accumulate = false, View<const Scalar<B>> bias = {}) {
     using T = Scalar<B>;
     static_assert(cpu::ThinGemm<T>::most < B::independent_rows);
     const std::size_t k = transpose_a == Transpose::no ? a.cols : a.rows;

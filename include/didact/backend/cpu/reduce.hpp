@@ -11,8 +11,13 @@ namespace didact {
 
 /// db += column sums of dy. dy: (rows, cols), db: (1, cols). The gradient of a bias.
 template <CpuBackend B>
-void add_column_sums(Context<B>& context, View<const Scalar<B>> dy, View<Scalar<B>> db) {
+void add_column_sums(Context<B>& context, const Factor<B>& dy, View<Scalar<B>> db) {
     using T = Scalar<B>;
+    if constexpr (requires { dy.column_sums; })
+        if (!dy.column_sums.empty()) {
+            for (std::size_t j = 0; j < dy.cols; ++j) db.data[j] += dy.column_sums[j];
+            return;
+        }
     const auto add_rows = [&](TileRange rows, T* sums) {
         std::size_t i = rows.begin;
         for (; i + 4 <= rows.end; i += 4) {

@@ -33,10 +33,10 @@ struct Lora {
             dropout.p = dropout_probability;
         }
 
-        void forward(Context<B>& context, View<const S> x, View<S> y, Saved& saved) const {
+        void forward(Context<B>& context, const Factor<B>& x, View<S> y, Saved& saved) const {
             const auto& store = std::as_const(context.parameters);
             saved.x = {};
-            View<const S> input = x;
+            Factor<B> input = x;
             if (context.training && dropout.p > 0) {
                 saved.x = context.scratch(x.rows, x.cols);
                 copy(context, x, saved.x);
@@ -50,14 +50,15 @@ struct Lora {
         }
 
         /// Adds to dx unless it is empty.
-        void backward(Context<B>& context, View<const S> dy, View<S> dx, View<const S> x, const Saved& saved) const {
+        void backward(Context<B>& context, const Factor<B>& dy, View<S> dx, const Factor<B>& x,
+                      const Saved& saved) const {
             auto& store = context.parameters;
             const ArenaScope scope(context.arena);
             if (store.trains(b)) gemm(context, Transpose::yes, dy, Transpose::no, saved.down, store.gradient(b), true);
             const View<S> ddown = context.scratch(dy.rows, store[a].rows);
             gemm(context, Transpose::no, dy, Transpose::no, std::as_const(store).value(b), ddown);
             scale(context, factor, ddown, ddown);
-            const View<const S> input = saved.x.empty() ? x : View<const S>(saved.x);
+            const Factor<B> input = saved.x.empty() ? x : Factor<B>(saved.x);
             if (store.trains(a)) gemm(context, Transpose::yes, ddown, Transpose::no, input, store.gradient(a), true);
             if (dx.empty()) return;
             if (saved.x.empty()) {

@@ -1,0 +1,131 @@
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "backend_setting.hpp"
+
+using namespace didact;
+using namespace didact::backend_test;
+
+namespace {
+
+constexpr std::size_t row_counts[] = {1, 15, 16, 33, 128, 300};
+constexpr std::size_t column_counts[] = {1, 31, 64, 130};
+constexpr FactorUses all_uses = {.left = true, .left_transposed = true, .right = true, .column_sums = true};
+
+using B = Cpu<bf16>;
+using FloatView = View<const float>;
+
+/// `factor` in each place of a product does what `values` do there, bit by bit.
+void check_products(Setting<bf16>& s, const Factor<B>& factor, View<float> values) {
+    const std::size_t m = values.rows, n = values.cols;
+    const auto check = [&](Transpose ta, const Factor<B>& a, Transpose tb, const Factor<B>& b, FloatView plain_a,
+                           FloatView plain_b) {
+        const std::size_t rows = ta == Transpose::no ? a.rows : a.cols, cols = tb == Transpose::no ? b.cols : b.rows;
+        const View<float> expected = s.result(rows, cols), got = s.result(rows, cols);
+        gemm(s.context, ta, plain_a, tb, plain_b, expected);
+        gemm(s.context, ta, a, tb, b, got);
+        CHECK(same_bits(got, expected));
+    };
+    const FloatView by_columns = s.matrix(n, 21), by_rows = s.matrix(m, 21), few = s.matrix(40, m);
+    check(Transpose::no, factor, Transpose::no, by_columns, values, by_columns);
+    check(Transpose::yes, factor, Transpose::no, by_rows, values, by_rows);
+    check(Transpose::no, few, Transpose::no, factor, few, values);
+    check(Transpose::yes, by_rows, Transpose::no, factor, by_rows, values);
+    check(Transpose::yes, factor, Transpose::no, factor, values, values);
+}
+
+void check_column_sums(Setting<bf16>& s, const Factor<B>& factor, FloatView values) {
+    const View<float> sums = s.result(1, values.cols);
+    std::fill_n(sums.data, values.cols, 3.0f);
+    add_column_sums(s.context, factor, sums);
+    CHECK(difference(sums, [&](std::size_t, std::size_t j) {
+              double sum = 3;
+              for (std::size_t i = 0; i < values.rows; ++i) sum += values(i, j);
+              return sum;
+          }) < 300 * tolerance<float>);
+}
+
+}
+
+TEST_SUITE("unit") {
+
+    TEST_CASE("a factor made once enters every product as its matrix does, bit by bit, and has its column sums") {
+        for (const std::size_t rows : row_counts)
+            for (const std::size_t cols : column_counts) {
+                CAPTURE(rows);
+                CAPTURE(cols);
+                Setting<bf16> s;
+                const View<float> x = s.matrix(rows, cols, 3);
+                const Factor<B> made = factor<B>(s.context, x, all_uses);
+                check_products(s, made, x);
+                check_column_sums(s, made, x);
+                CHECK(made.data == x.data);
+            }
+    }
+
+    TEST_CASE("a factor made for some products enters the others as well") {
+        for (const FactorUses& uses : {FactorUses{.left = true}, FactorUses{.left_transposed = true},
+                                       FactorUses{.right = true}, FactorUses{.column_sums = true}, FactorUses{}}) {
+            Setting<bf16> s;
+            const View<float> x = s.matrix(50, 70);
+            const Factor<B> made = factor<B>(s.context, x, uses);
+            check_products(s, made, x);
+            check_column_sums(s, made, x);
+        }
+    }
+
+    TEST_CASE("an activation as a factor is the factor of the activation, and so is its gradient") {
+        const FlushDenormals flush; // as workers do: GELU has some
+        for (const Activation kind : {Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::tanh})
+            for (const std::size_t rows : {3u, 16u, 150u})
+                for (const std::size_t cols : {20u, 300u})
+                    for (const bool with_values : {false, true}) {
+                        CAPTURE(rows);
+                        CAPTURE(cols);
+                        Setting<bf16> s;
+                        const View<float> x = s.matrix(rows, cols, 4), dy = s.matrix(rows, cols);
+                        const View<float> activated = s.result(rows, cols), gradient = s.result(rows, cols);
+                        activation_forward(s.context, kind, FloatView(x), activated);
+                        activation_backward(s.context, kind, FloatView(x), FloatView(dy), gradient);
+                        const Factor<B> made = activated_factor<B>(s.context, kind, x, all_uses, with_values);
+                        check_products(s, made, activated);
+                        check_column_sums(s, made, activated);
+                        if (with_values) CHECK(difference(made, [&](auto i, auto j) { return activated(i, j); }) == 0);
+                        const Factor<B> slopes = activation_gradient_factor<B>(s.context, kind, x, dy, all_uses);
+                        check_products(s, slopes, gradient);
+                        check_column_sums(s, slopes, gradient);
+                    }
+    }
+
+    TEST_CASE("a factor has the same column sums for any number of threads") {
+        std::vector<float> expected;
+        for (const std::size_t threads : {1u, 2u, 3u, 4u}) {
+            Setting<bf16> s(threads);
+            const View<float> x = s.matrix(700, 90), sums = s.result(1, 90);
+            add_column_sums(s.context, factor<B>(s.context, x, all_uses), sums);
+            const std::vector<float> got(sums.data, sums.data + 90);
+            if (expected.empty()) expected = got;
+            CHECK(got == expected);
+        }
+    }
+
+    TEST_CASE("a factor without values is refused by a product that it is not made for") {
+        Setting<bf16> s;
+        if (!cpu::makes_factors<B>(40)) return;
+        const View<float> x = s.matrix(40, 50), other = s.matrix(40, 20), c = s.result(50, 20);
+        const Factor<B> made = activated_factor<B>(s.context, Activation::gelu, x, {.left = true}, false);
+        CHECK_THROWS_WITH_AS(gemm(s.context, Transpose::yes, made, Transpose::no, other, c),
+                             "a factor of (40, 50) is not made for this product and has no values", Error);
+    }
+
+    TEST_CASE("with other precisions a factor is the matrix itself") {
+        CHECK(std::is_same_v<Factor<Cpu<float>>, View<const float>>);
+        CHECK(std::is_same_v<Factor<Cpu<double>>, View<const double>>);
+        Setting<float> s;
+        const View<float> x = s.matrix(40, 50);
+        const std::size_t before = s.arena.mark().used;
+        CHECK(factor<Cpu<float>>(s.context, x, all_uses).data == x.data);
+        CHECK(s.arena.mark().used == before);
+    }
+}
