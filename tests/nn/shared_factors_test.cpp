@@ -109,7 +109,8 @@ void check_feed_forward(nn::WeightLayout layout, Activation activation, bool fro
         s, x, dy, 40, [&](auto x, auto y) { layer.forward(s.context, x, y, saved); },
         [&](auto dy, auto dx) { layer.backward(s.context, dy, dx, saved, false); });
     const View<float> inner = s.result(rows, 170), activated = s.result(rows, 170), up = s.result(rows, 170);
-    const Separately expand{layer.expand, apart.expand}, contract{layer.contract, apart.contract};
+    using Product = Separately<nn::Linear<B, Adapter>>;
+    const Product expand{layer.expand, apart.expand}, contract{layer.contract, apart.contract};
     const auto separately = pass(
         s, x, dy, 40,
         [&](auto x, auto y) {
