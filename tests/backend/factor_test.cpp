@@ -92,7 +92,8 @@ TEST_SUITE("unit") {
                         check_products(s, made, activated);
                         check_column_sums(s, made, activated);
                         if (with_values) CHECK(difference(made, [&](auto i, auto j) { return activated(i, j); }) == 0);
-                        const Factor<B> slopes = activation_gradient_factor<B>(s.context, kind, x, dy, all_uses);
+                        const Factor<B> slopes =
+                            activation_gradient_factor<B>(s.context, kind, x, dy, all_uses, with_values);
                         check_products(s, slopes, gradient);
                         check_column_sums(s, slopes, gradient);
                     }
@@ -112,11 +113,20 @@ TEST_SUITE("unit") {
 
     TEST_CASE("a factor without values is refused by a product that it is not made for") {
         Setting<bf16> s;
-        if (!cpu::makes_factors<B>(40)) return;
+        if (!cpu::makes_factors<B>(40)) {
+            MESSAGE("skipped: this processor has no tile registers");
+            return;
+        }
         const View<float> x = s.matrix(40, 50), other = s.matrix(40, 20), c = s.result(50, 20);
         const Factor<B> made = activated_factor<B>(s.context, Activation::gelu, x, {.left = true}, false);
         CHECK_THROWS_WITH_AS(gemm(s.context, Transpose::yes, made, Transpose::no, other, c),
                              "a factor of (40, 50) is not made for this product and has no values", Error);
+        const View<float> few = s.matrix(8, 40), few_rows = s.result(8, 50), sums = s.result(1, 50);
+        const Factor<B> right = activated_factor<B>(s.context, Activation::gelu, x, {.right = true}, false);
+        CHECK_THROWS_WITH_AS(gemm(s.context, Transpose::no, few, Transpose::no, right, few_rows),
+                             "a product of 8 rows needs the values of its factors", Error);
+        CHECK_THROWS_WITH_AS(add_column_sums(s.context, right, sums),
+                             "a factor of (40, 50) has neither column sums nor values", Error);
     }
 
     TEST_CASE("with other precisions a factor is the matrix itself") {

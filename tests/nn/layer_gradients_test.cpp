@@ -340,6 +340,7 @@ TEST_SUITE("property") {
         nn::VocabularyLoss<B> loss;
         loss.table = store.add_matrix("table", vocabulary, hidden, normal);
         loss.bias = store.add_vector("bias", vocabulary, normal);
+        loss.most_logits = 1 << 20;
         CHECK(loss.block_rows(vocabulary) == 16);
         store.plan();
         ThreadPool pool(2);

@@ -34,7 +34,8 @@ class ParameterStore;
 enum class Transpose { no, yes };
 
 /// A matrix as a factor of products. A backend that makes something of a matrix before it multiplies makes it once
-/// where several products take the matrix; for the others this is the matrix itself. Converts from and to a view.
+/// where several products take the matrix; for the others this is the matrix itself. Converts from a view, and to one
+/// of the matrix, which has no data where the values were left out.
 template <Backend B>
 struct FactorOf {
     using type = View<const Scalar<B>>;
@@ -46,6 +47,13 @@ using Factor = typename FactorOf<B>::type;
 struct FactorUses {
     bool left = false, left_transposed = false, right = false, column_sums = false;
 
+    FactorUses& operator|=(const FactorUses& other) {
+        left |= other.left;
+        left_transposed |= other.left_transposed;
+        right |= other.right;
+        column_sums |= other.column_sums;
+        return *this;
+    }
     bool any() const { return left || left_transposed || right || column_sums; }
 };
 
@@ -84,6 +92,8 @@ struct Context {
     std::span<const std::int32_t> tokens = {};
     /// The last block computes every token, not only those that the head reads.
     bool every_token = false;
+    /// Backward follows: what it needs may be made ahead.
+    bool keeps = true;
     /// The gradients of weights may wait as their factors (DeferredProducts): who reads them next knows.
     bool defers_gradients = false;
 

@@ -174,11 +174,13 @@ class Transformer {
             saved.hidden[i + 1] = context.scratch(own.empty() ? x.rows : own.size(), config_.hidden_size);
             context.dropout_site = std::uint32_t((i + 1) * 8);
             context.training = training && (frozen_dropout || i + 1 >= first);
+            context.keeps = !Checkpointing::every_block && i + 1 >= saved.first_kept;
             const Arena::Mark mark = context.arena.mark();
             blocks_[i].forward(context, batch.cu_seqlens, x, saved.hidden[i + 1], saved.blocks[i], own);
-            if (Checkpointing::every_block || i + 1 < saved.first_kept) context.arena.release(mark);
+            if (!context.keeps) context.arena.release(mark);
         }
         context.training = training;
+        context.keeps = true;
         return finish(context, saved);
     }
 
@@ -187,6 +189,7 @@ class Transformer {
         check_tokens(batch);
         saved.blocks.resize(blocks_.size());
         const bool training = std::exchange(context.training, false);
+        context.keeps = false;
         View<S> x = context.scratch(batch.tokens(), config_.hidden_size), y = context.scratch(x.rows, x.cols);
         embed(context, batch, x, saved);
         for (std::size_t i = 0; i + 1 < stage; ++i) {
@@ -195,6 +198,7 @@ class Transformer {
             std::swap(x, y);
         }
         context.training = training;
+        context.keeps = true;
         return x;
     }
 

@@ -117,11 +117,7 @@ struct Attention {
 
     FactorUses uses_of_input(Context<B>& context, bool query_apart) const {
         FactorUses all;
-        for (std::size_t i = query_apart; i < projections; ++i) {
-            const FactorUses uses = project[i].uses_of_input(context.parameters);
-            all.left_transposed |= uses.left_transposed;
-            all.right |= uses.right;
-        }
+        for (std::size_t i = query_apart; i < projections; ++i) all |= project[i].uses_of_input(context.parameters);
         return all;
     }
 

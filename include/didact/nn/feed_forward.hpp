@@ -19,10 +19,10 @@ struct FeedForward {
     void forward(Context<B>& context, const Factor<B>& x, View<S> y, Saved& saved) const {
         saved.inner = context.scratch(x.rows, expand.out);
         expand.forward(context, x, saved.inner, saved.expand);
-        FactorUses uses = contract.uses_of_input(context.parameters);
+        const bool adapts = contract.adapter.active();
+        FactorUses uses = context.keeps ? contract.uses_of_input(context.parameters) : FactorUses();
         uses.left = true;
-        const Factor<B> activated =
-            activated_factor<B>(context, activation, saved.inner, uses, contract.adapter.active());
+        const Factor<B> activated = activated_factor<B>(context, activation, saved.inner, uses, adapts);
         contract.forward(context, activated, y, saved.contract);
         saved.contract.x = activated;
     }
@@ -32,8 +32,9 @@ struct FeedForward {
         const ArenaScope scope(context.arena);
         const View<S> dactivated = context.scratch(dy.rows, expand.out);
         contract.backward(context, dy, dactivated, saved.contract);
-        const Factor<B> dinner = activation_gradient_factor<B>(
-            context, activation, saved.inner, dactivated, expand.uses_of_gradient(context.parameters, !dx.empty()));
+        const Factor<B> dinner = activation_gradient_factor<B>(context, activation, saved.inner, dactivated,
+                                                               expand.uses_of_gradient(context.parameters, !dx.empty()),
+                                                               expand.adapter.active());
         expand.backward(context, dinner, dx, saved.expand, accumulate);
     }
 };

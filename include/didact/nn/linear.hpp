@@ -54,10 +54,10 @@ struct Linear {
         }
     }
 
-    /// What backward takes x, and the gradient of y, for.
+    /// What backward takes x, and the gradient of y, for; an adapter may take x for more.
     FactorUses uses_of_input(const ParameterStore<B>& store) const {
         const bool trains = store.trains(weight), out_in = layout == WeightLayout::out_in;
-        return {.left_transposed = trains && !out_in, .right = (trains && out_in) || adapter.active()};
+        return {.left_transposed = trains && !out_in, .right = trains && out_in};
     }
     FactorUses uses_of_gradient(const ParameterStore<B>& store, bool input_gradient) const {
         const bool trains = store.trains(weight), out_in = layout == WeightLayout::out_in;
@@ -94,11 +94,12 @@ struct Linear {
         auto& store = context.parameters;
         const ArenaScope scope(context.arena);
         if (store.trains(weight)) {
+            require(!saved.x.empty(), "squared gradients need the values of the layer's input");
             const View<S> x_squares = context.scratch(saved.x.rows, saved.x.cols);
             multiply(context, saved.x, saved.x, x_squares);
             weight_gradient(context, dy_squares, x_squares);
         }
-        if (bias != no_parameter && store.trains(bias)) add_column_sums(context, dy_squares, store.gradient(bias));
+        if (store.trains(bias)) add_column_sums(context, dy_squares, store.gradient(bias));
     }
 
   private:

@@ -18,11 +18,11 @@ struct VocabularyLoss {
     ParameterId table = no_parameter; ///< (vocabulary, hidden)
     ParameterId bias = no_parameter;  ///< (1, vocabulary) or none
     double label_smoothing = 0;
+    /// Of a block: 64 MB of floats, so that the table, which each block reads as a whole, is not read for a few rows.
+    std::size_t most_logits = std::size_t(1) << 24;
 
-    /// Rows at a time: about 4 MB of logits, as many for any number of threads.
-    std::size_t block_rows(std::size_t vocabulary) const {
-        return std::max<std::size_t>(16, (std::size_t(1) << 20) / vocabulary);
-    }
+    /// Rows at a time, as many for any number of threads.
+    std::size_t block_rows(std::size_t vocabulary) const { return std::max<std::size_t>(16, most_logits / vocabulary); }
 
     /// Logits of rows [begin, begin + count) of x.
     void logits(Context<B>& context, View<const S> x, View<S> out) const {

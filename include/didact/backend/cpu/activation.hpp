@@ -124,9 +124,10 @@ auto with_activation(Activation kind, const Call& call) {
         return call(std::integral_constant<Activation, Activation::gelu_tanh>());
     case Activation::relu:
         return call(std::integral_constant<Activation, Activation::relu>());
-    default:
-        return call(std::integral_constant<Activation, Activation::tanh>());
+    case Activation::tanh:
+        break;
     }
+    return call(std::integral_constant<Activation, Activation::tanh>());
 }
 
 template <class T>

@@ -19,9 +19,10 @@ struct AmxFactor : View<const T> {
     AmxFactor(View<const T> values) : View<const T>(values) {}
     AmxFactor(View<T> values) : View<const T>(values) {}
 
+    bool has_values() const { return this->data || this->size() == 0; }
     bool made() const { return left.data || left_transposed.data || right.data || !column_sums.empty(); }
 
-    /// Whether products of matrices of so many rows are by tile registers, however they enter.
+    /// Whether products of a matrix of so many rows with others of as many, or with a weight, are by tile registers.
     static bool serves(std::size_t rows) { return AmxTiles<T>::serves() && rows > ThinGemm<T>::most; }
 };
 
@@ -31,10 +32,10 @@ template <class T>
 class AmxFactorMaker {
     using Tiles = AmxTiles<T>;
 
-  public:
-    /// One thread adds a group's pieces, one after another; column sums are those of groups, in order.
-    static constexpr std::size_t group_rows = 64;
+    /// What a thread takes at once. Column sums are those of groups of rows, in order.
+    static constexpr std::size_t group_rows = 64, piece_cols = 256;
 
+  public:
     template <CpuBackend B>
     AmxFactorMaker(Context<B>& context, View<const T> values, FactorUses uses) : factor_(values) {
         const auto room = [&](bool used, bool terms_in_rows, AmxPanels& panels) -> bf16* {
@@ -51,55 +52,44 @@ class AmxFactorMaker {
             sums_ = context.arena.template zeros<T>((tile_count(values.rows, group_rows) + 1) * values.cols);
     }
 
-    /// Takes `piece`, which begins at (row, col), multiples of 32, and ends at such or with the matrix.
-    void add(std::size_t row, std::size_t col, View<const T> piece) const {
-        constexpr std::size_t width = AmxPanels::panel_width;
-        for (std::size_t r = 0; r < tile_count(piece.rows, width); ++r)
-            for (std::size_t c = 0; c < tile_count(piece.cols, width); ++c) {
-                const std::size_t i = row / width + r, j = col / width + c;
-                if (left_)
-                    Tiles::pack_chunk(piece, true, Tiles::Side::left, 1, r, c, left_ + factor_.left.offset(i, j));
-                if (left_transposed_)
-                    Tiles::pack_chunk(piece, false, Tiles::Side::left, 1, c, r,
-                                      left_transposed_ + factor_.left_transposed.offset(j, i));
-                if (right_)
-                    Tiles::pack_chunk(piece, false, Tiles::Side::right, 1, c, r, right_ + factor_.right.offset(j, i));
-            }
-        if (!sums_.empty()) add_rows(piece, sums_.data() + (row / group_rows + 1) * factor_.cols + col);
-    }
-
-    /// add() of what compute(i, cols, out) writes: some columns of row i.
-    template <class Compute>
-    void add_computed(TileRange rows, TileRange cols, const Compute& compute) const {
-        alignas(64) T buffer[piece_rows * piece_cols];
-        for (std::size_t row = rows.begin; row < rows.end; row += piece_rows)
-            for (std::size_t col = cols.begin; col < cols.end; col += piece_cols) {
-                const View<T> piece(buffer, std::min(piece_rows, rows.end - row), std::min(piece_cols, cols.end - col));
-                for (std::size_t i = 0; i < piece.rows; ++i)
-                    compute(row + i, TileRange{col, col + piece.cols}, piece.row(i));
-                add(row, col, piece);
-            }
-    }
-
-    /// add() of rows [rows.begin, rows.end) of `x`.
-    void add_rows_of(View<const T> x, TileRange rows) const {
-        for (std::size_t row = rows.begin; row < rows.end; row += piece_rows)
-            add(row, 0, x.middle_rows(row, std::min(piece_rows, rows.end - row)));
-    }
-
-    /// Once all pieces are in.
-    AmxFactor<T> factor() const {
+    /// All pieces, by all threads, and the factor. piece(rows, cols, buffer) gives the part of the matrix in some rows
+    /// and columns, in the buffer, which has room for it, or elsewhere.
+    template <CpuBackend B, class Piece>
+    AmxFactor<T> make(Context<B>& context, const Piece& piece) const {
         AmxFactor<T> result = factor_;
+        const std::size_t groups = tile_count(result.rows, group_rows), across = tile_count(result.cols, piece_cols);
+        context.pool.for_each_tile(groups * across, [&](std::size_t tile) {
+            constexpr std::size_t at_once = AmxPanels::panel_width;
+            alignas(64) T buffer[at_once * piece_cols];
+            const TileRange rows = tile_range(tile / across, group_rows, result.rows);
+            const TileRange cols = tile_range(tile % across, piece_cols, result.cols);
+            for (std::size_t i = rows.begin; i < rows.end; i += at_once)
+                add(i, cols.begin, piece(TileRange{i, std::min(i + at_once, rows.end)}, cols, buffer));
+        });
         if (sums_.empty()) return result;
-        for (std::size_t group = 0; group < tile_count(result.rows, group_rows); ++group)
-            add_rows(View<const T>(sums_.data() + (group + 1) * result.cols, 1, result.cols), sums_.data());
-        result.column_sums = sums_.first(result.cols);
+        const std::span<T> sums = sums_.first(result.cols);
+        std::fill(sums.begin(), sums.end(), T(0));
+        add_rows(View<const T>(sums_.data() + result.cols, groups, result.cols), sums.data());
+        result.column_sums = sums;
         return result;
     }
 
   private:
-    /// Of a piece that is made for this.
-    static constexpr std::size_t piece_rows = AmxPanels::panel_width, piece_cols = 256;
+    /// Takes up to 32 rows of some columns; they begin at (row, col), multiples of 32, and end at such or with the
+    /// matrix.
+    void add(std::size_t row, std::size_t col, View<const T> piece) const {
+        constexpr std::size_t width = AmxPanels::panel_width;
+        for (std::size_t c = 0; c < tile_count(piece.cols, width); ++c) {
+            const std::size_t i = row / width, j = col / width + c;
+            if (left_) Tiles::pack_chunk(piece, true, Tiles::Side::left, 1, 0, c, left_ + factor_.left.offset(i, j));
+            if (left_transposed_)
+                Tiles::pack_chunk(piece, false, Tiles::Side::left, 1, c, 0,
+                                  left_transposed_ + factor_.left_transposed.offset(j, i));
+            if (right_)
+                Tiles::pack_chunk(piece, false, Tiles::Side::right, 1, c, 0, right_ + factor_.right.offset(j, i));
+        }
+        if (!sums_.empty()) add_rows(piece, sums_.data() + (row / group_rows + 1) * factor_.cols + col);
+    }
 
     static void add_rows(View<const T> x, T* sums) {
         const auto add = [](const auto& sum, const auto& row) { return Eigen::internal::padd(sum, row); };
@@ -112,11 +102,6 @@ class AmxFactorMaker {
 };
 
 }
-
-template <>
-struct FactorOf<Cpu<bf16>> {
-    using type = cpu::AmxFactor<float>;
-};
 
 }
 #endif

@@ -34,9 +34,9 @@ struct AmxGemm {
             for (std::size_t begin = 0; begin < std::max<std::size_t>(left.chunks, 1); begin += most_chunks)
                 for (std::size_t i = rows.begin; i < rows.end; i += width)
                     for (std::size_t j = cols.begin; j < cols.end; j += width) {
-                        const bool ends = j + width >= cols.end;
-                        const T* const next =
-                            ends ? c.row(std::min(i + width, rows.end - 1)) + cols.begin : c.row(i) + j + width;
+                        const T* const next = j + width < cols.end   ? c.row(i) + j + width
+                                              : i + width < rows.end ? c.row(i + width) + cols.begin
+                                                                     : nullptr;
                         add_chunks(left, right, begin, i, j, c, accumulate, bias, next);
                     }
         });
@@ -96,7 +96,7 @@ struct AmxGemm {
     static AmxPanels panels(Context<B>& context, const AmxFactor<T>& factor, const AmxPanels& made, bool terms_in_rows,
                             typename Tiles::Side side) {
         if (made.data) return made;
-        require(factor.data || factor.size() == 0, "a factor of (", factor.rows, ", ", factor.cols,
+        require(factor.has_values(), "a factor of (", factor.rows, ", ", factor.cols,
                 ") is not made for this product and has no values");
         return Tiles::pack(context, factor, terms_in_rows, side);
     }

@@ -2,9 +2,7 @@
 #include "didact/backend/cpu/tag.hpp"
 #include "didact/core/view.hpp"
 
-/// Whether code for the Advanced Matrix Extensions of x86 is there; whether the processor has them shows at run time.
-#if defined(__x86_64__) && defined(__linux__)
-#define DIDACT_WITH_AMX 1
+#if DIDACT_WITH_AMX
 #include <cpuid.h>
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -174,6 +172,4 @@ struct AmxTiles {
 };
 
 }
-#else
-#define DIDACT_WITH_AMX 0
 #endif

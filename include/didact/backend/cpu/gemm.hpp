@@ -145,12 +145,14 @@ View<const Operand> rounded(Context<B>& context, View<const Scalar<B>> x, std::s
 /// C = op(A) op(B) + bias, or C += op(A) op(B). C: (m, n), op(A): (m, k), op(B): (k, n), bias: (1, n) or empty.
 /// The bits do not depend on the number of threads. Where A is not transposed, a row of C has the same bits whatever
 /// the other rows are, and however many as long as they are all within ThinGemm::most or all beyond it. With Cpu<bf16>
-/// those beyond it are sums in float of products of operands rounded to bf16.
+/// those beyond it are sums in float of products of operands rounded to bf16. A factor without values is an Error where
+/// it is not made for the product, and in products of few rows.
 template <CpuBackend B>
 void gemm(Context<B>& context, Transpose transpose_a, const Factor<B>& a, Transpose transpose_b, const Factor<B>& b,
           View<Scalar<B>> c, bool accumulate = false, View<const Scalar<B>> bias = {}) {
     using T = Scalar<B>;
-    static_assert(cpu::ThinGemm<T>::most < B::independent_rows);
+    // Gradients of fewer rows may wait as their values; more may be factors that have none.
+    static_assert(cpu::ThinGemm<T>::most + 1 == B::independent_rows);
     const std::size_t k = transpose_a == Transpose::no ? a.cols : a.rows;
     if ((transpose_a == Transpose::no ? a.rows : a.cols) != c.rows ||
         (transpose_b == Transpose::no ? b.rows : b.cols) != k ||
@@ -160,9 +162,12 @@ void gemm(Context<B>& context, Transpose transpose_a, const Factor<B>& a, Transp
     if constexpr (std::is_same_v<typename B::Operand, T>) {
         cpu::gemm_in_tiles<cpu::GemmProvider<T>>(context, transpose_a, a, transpose_b, b, c, accumulate, bias);
     } else {
-        if (cpu::ThinGemm<T>::serves(transpose_a, transpose_b, a.rows))
+        if (cpu::ThinGemm<T>::serves(transpose_a, transpose_b, a.rows)) {
+            require((a.data || a.size() == 0) && (b.data || b.size() == 0), "a product of ", a.rows,
+                    " rows needs the values of its factors");
             return cpu::gemm_in_tiles<cpu::GemmProvider<T>>(context, transpose_a, a, transpose_b, b, c, accumulate,
                                                             bias);
+        }
 #if DIDACT_WITH_AMX
         if (cpu::AmxGemm<T>::serves())
             return cpu::AmxGemm<T>::product(context, transpose_a, a, transpose_b, b, c, accumulate, bias);

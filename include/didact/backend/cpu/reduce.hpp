@@ -6,6 +6,7 @@
 #include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/row_sums.hpp"
 #include "didact/backend/cpu/tag.hpp"
+#include "didact/core/error.hpp"
 
 namespace didact {
 
@@ -13,11 +14,13 @@ namespace didact {
 template <CpuBackend B>
 void add_column_sums(Context<B>& context, const Factor<B>& dy, View<Scalar<B>> db) {
     using T = Scalar<B>;
-    if constexpr (requires { dy.column_sums; })
+    if constexpr (requires { dy.column_sums; }) {
         if (!dy.column_sums.empty()) {
             for (std::size_t j = 0; j < dy.cols; ++j) db.data[j] += dy.column_sums[j];
             return;
         }
+        require(dy.has_values(), "a factor of (", dy.rows, ", ", dy.cols, ") has neither column sums nor values");
+    }
     const auto add_rows = [&](TileRange rows, T* sums) {
         std::size_t i = rows.begin;
         for (; i + 4 <= rows.end; i += 4) {

@@ -6,11 +6,20 @@
 #include "didact/backend/backend.hpp"
 #include "didact/core/bf16.hpp"
 
+/// Whether code for the Advanced Matrix Extensions of x86 is there; whether the processor has them shows at run time.
+#ifndef DIDACT_WITH_AMX
+#if defined(__x86_64__) && defined(__linux__)
+#define DIDACT_WITH_AMX 1
+#else
+#define DIDACT_WITH_AMX 0
+#endif
+#endif
+
 namespace didact {
 
 /// The CPU backend. `Cpu<float>` to train. `Cpu<bf16>` to train faster on processors that multiply bfloat16 faster:
-/// all that is kept or added up is float, and only the operands of matrix products are rounded, as under PyTorch's
-/// autocast. `Cpu<double>` to check gradients. The operations are beside this file.
+/// all that is added up is float, and only the operands of matrix products are rounded, as under PyTorch's autocast.
+/// `Cpu<double>` to check gradients. The operations are beside this file.
 template <class T>
 requires std::floating_point<T> || std::same_as<T, bf16>
 struct Cpu {
@@ -26,6 +35,18 @@ struct Cpu {
 /// Some Cpu<T>.
 template <class B>
 concept CpuBackend = Backend<B> && std::same_as<B, Cpu<typename B::Operand>>;
+
+#if DIDACT_WITH_AMX
+namespace cpu {
+template <class T>
+struct AmxFactor;
+}
+
+template <>
+struct FactorOf<Cpu<bf16>> {
+    using type = cpu::AmxFactor<float>; ///< see amx_factor.hpp
+};
+#endif
 
 namespace cpu {
 
