@@ -68,7 +68,6 @@ class AmxFactorMaker {
         });
         if (sums_.empty()) return result;
         const std::span<T> sums = sums_.first(result.cols);
-        std::fill(sums.begin(), sums.end(), T(0));
         add_rows(View<const T>(sums_.data() + result.cols, groups, result.cols), sums.data());
         result.column_sums = sums;
         return result;

@@ -163,8 +163,9 @@ void gemm(Context<B>& context, Transpose transpose_a, const Factor<B>& a, Transp
         cpu::gemm_in_tiles<cpu::GemmProvider<T>>(context, transpose_a, a, transpose_b, b, c, accumulate, bias);
     } else {
         if (cpu::ThinGemm<T>::serves(transpose_a, transpose_b, a.rows)) {
-            require((a.data || a.size() == 0) && (b.data || b.size() == 0), "a product of ", a.rows,
-                    " rows needs the values of its factors");
+#if DIDACT_WITH_AMX
+            require(a.has_values() && b.has_values(), "a product of ", a.rows, " rows needs the values of its factors");
+#endif
             return cpu::gemm_in_tiles<cpu::GemmProvider<T>>(context, transpose_a, a, transpose_b, b, c, accumulate,
                                                             bias);
         }
