@@ -113,7 +113,7 @@ nlohmann::ordered_json run(const Job& job, const Freeze& freeze, const Curriculu
 
 /// Runs with the pair that the flags name, if its freeze strategy is in this table.
 template <didact::Backend B, class... Freezes, class... Curricula>
-std::optional<nlohmann::ordered_json> run_if_in(Table<Freezes...> freezes, Table<Curricula...> curricula,
+std::optional<nlohmann::ordered_json> run_if_in(PolicyTable<Freezes...> freezes, PolicyTable<Curricula...> curricula,
                                                 const Job& job) {
     std::optional<nlohmann::ordered_json> result;
     choose("--freeze", job.options.freeze, freezes, [&](const auto& freeze) {

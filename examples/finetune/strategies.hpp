@@ -10,33 +10,33 @@
 namespace finetune {
 
 template <class... Policies>
-struct Table {};
+struct PolicyTable {};
 
-using PartlyFrozenTable = Table<didact::freeze::Embeddings, didact::freeze::Prefix, didact::freeze::AllButHead,
-                                didact::freeze::GradualUnfreeze>;
+using PartlyFrozenTable = PolicyTable<didact::freeze::Embeddings, didact::freeze::Prefix, didact::freeze::AllButHead,
+                                      didact::freeze::GradualUnfreeze>;
 
-using WholeTable = Table<didact::None<didact::Family::freeze>, didact::freeze::Discriminative, didact::freeze::L2Sp,
-                         didact::freeze::Lora>;
+using WholeTable = PolicyTable<didact::None<didact::Family::freeze>, didact::freeze::Discriminative,
+                               didact::freeze::L2Sp, didact::freeze::Lora>;
 
 using CurriculumTable =
-    Table<didact::None<didact::Family::curriculum>, didact::curriculum::Competence<didact::difficulty::Length>,
-          didact::curriculum::Competence<didact::difficulty::Rarity>,
-          didact::curriculum::Competence<didact::difficulty::ModelLoss>,
-          didact::curriculum::Competence<didact::difficulty::Random>,
-          didact::curriculum::Competence<didact::difficulty::Given>,
-          didact::curriculum::Competence<didact::difficulty::Reversed<didact::difficulty::Length>>,
-          didact::curriculum::Mastery<didact::difficulty::Length>,
-          didact::curriculum::Mastery<didact::difficulty::ModelLoss>,
-          didact::curriculum::Mastery<didact::difficulty::Given>>;
+    PolicyTable<didact::None<didact::Family::curriculum>, didact::curriculum::Competence<didact::difficulty::Length>,
+                didact::curriculum::Competence<didact::difficulty::Rarity>,
+                didact::curriculum::Competence<didact::difficulty::ModelLoss>,
+                didact::curriculum::Competence<didact::difficulty::Random>,
+                didact::curriculum::Competence<didact::difficulty::Given>,
+                didact::curriculum::Competence<didact::difficulty::Reversed<didact::difficulty::Length>>,
+                didact::curriculum::Mastery<didact::difficulty::Length>,
+                didact::curriculum::Mastery<didact::difficulty::ModelLoss>,
+                didact::curriculum::Mastery<didact::difficulty::Given>>;
 
 /// With --precision bf16; not more, for every pair takes seconds to compile.
-using Bf16Table = Table<didact::None<didact::Family::freeze>, didact::freeze::Prefix, didact::freeze::AllButHead,
-                        didact::freeze::Lora>;
-using Bf16CurriculumTable = Table<didact::None<didact::Family::curriculum>>;
+using Bf16Table = PolicyTable<didact::None<didact::Family::freeze>, didact::freeze::Prefix, didact::freeze::AllButHead,
+                              didact::freeze::Lora>;
+using Bf16CurriculumTable = PolicyTable<didact::None<didact::Family::curriculum>>;
 
 /// The names in a table, for --help and for errors.
 template <class... Policies>
-std::string names(Table<Policies...>) {
+std::string names(PolicyTable<Policies...>) {
     std::string all;
     ((all += (all.empty() ? "" : ", ") + Policies::name()), ...);
     return all;
@@ -78,7 +78,7 @@ inline std::string of_precision(const Options& options) {
 /// Calls call(policy) with the policy that `text` names: "prefix:3", "lora:rank=4,alpha=8",
 /// "competence:length,power=1". False where it is not in the table.
 template <class... Policies, class Call>
-bool choose(const char* flag, std::string_view text, Table<Policies...>, const Call& call) {
+bool choose(const char* flag, std::string_view text, PolicyTable<Policies...>, const Call& call) {
     bool found = false;
     const auto try_one = [&]<class P>(P policy) {
         const std::string name = P::name();

@@ -2,6 +2,8 @@
 
 #include "backend_setting.hpp"
 
+namespace attention_test {
+
 using namespace didact;
 using namespace didact::backend_test;
 
@@ -256,4 +258,6 @@ TEST_SUITE("unit") {
                 CHECK(largest < 1e-4);
             }
     }
+}
+
 }

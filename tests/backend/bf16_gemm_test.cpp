@@ -7,6 +7,8 @@
 
 #include "backend_setting.hpp"
 
+namespace bf16_gemm_test {
+
 using namespace didact;
 using namespace didact::backend_test;
 
@@ -149,4 +151,6 @@ TEST_SUITE("unit") {
             }
         }
     }
+}
+
 }

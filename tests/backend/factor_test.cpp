@@ -4,6 +4,8 @@
 
 #include "backend_setting.hpp"
 
+namespace factor_test {
+
 using namespace didact;
 using namespace didact::backend_test;
 
@@ -138,4 +140,6 @@ TEST_SUITE("unit") {
         CHECK(factor<Cpu<float>>(s.context, x, all_uses).data == x.data);
         CHECK(s.arena.mark().used == before);
     }
+}
+
 }

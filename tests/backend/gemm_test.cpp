@@ -4,6 +4,8 @@
 
 #include "backend_setting.hpp"
 
+namespace gemm_test {
+
 using namespace didact;
 using namespace didact::backend_test;
 
@@ -157,4 +159,6 @@ TEST_SUITE("unit") {
         CHECK_THROWS_WITH_AS(gemm(s.context, Transpose::yes, a, Transpose::yes, b, c),
                              "matrix product of (2, 3)ᵀ and (4, 5)ᵀ into (2, 5)", Error);
     }
+}
+
 }

@@ -4,6 +4,8 @@
 
 #include "backend_setting.hpp"
 
+namespace operations_test {
+
 using namespace didact;
 using namespace didact::backend_test;
 
@@ -429,4 +431,6 @@ TEST_SUITE("unit") {
         }
         for (const double sum : sums) CHECK(sum == sums[0]);
     }
+}
+
 }

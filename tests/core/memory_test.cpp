@@ -11,6 +11,8 @@
 #include "didact/core/leading_number.hpp"
 #include "didact/core/parallel.hpp"
 
+namespace memory_test {
+
 using namespace didact;
 
 namespace {
@@ -178,4 +180,6 @@ TEST_SUITE("unit") {
         for (std::size_t k = 0; k < 3; ++k)
             for (std::size_t l = 0; l < 3; ++l) CHECK(gram(k, l) == 0);
     }
+}
+
 }

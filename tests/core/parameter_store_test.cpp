@@ -7,6 +7,8 @@
 
 #include "didact/core/parameter_store.hpp"
 
+namespace parameter_store_test {
+
 using namespace didact;
 
 namespace {
@@ -221,4 +223,6 @@ TEST_SUITE("unit") {
         CHECK(store.revision() > revision);
         CHECK(store.description() == "a (2, 8)\nb (2, 8)\nlater (1, 3)\n");
     }
+}
+
 }

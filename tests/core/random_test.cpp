@@ -6,6 +6,8 @@
 
 #include "didact/core/random.hpp"
 
+namespace random_test {
+
 using namespace didact;
 
 TEST_SUITE("unit") {
@@ -160,4 +162,6 @@ TEST_SUITE("property") {
         for (const double k : counts) chi_square += (k - 500) * (k - 500) / 500;
         CHECK(chi_square < 49.7); // 99.9 % with 23 degrees of freedom
     }
+}
+
 }

@@ -10,6 +10,8 @@
 #include "didact/core/random.hpp"
 #include "didact/io/atomic_file.hpp"
 
+namespace kill_test {
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -106,4 +108,6 @@ TEST_SUITE("crash") {
                              << in_place.wrong << " with other bits, " << in_place.refused << " could not go on");
         CHECK_MESSAGE(harmed(in_place), "kills never hit a write: this test shows nothing");
     }
+}
+
 }

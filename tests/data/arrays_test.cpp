@@ -15,6 +15,8 @@
 
 #include "../io/scratch.hpp"
 
+namespace arrays_test {
+
 using namespace didact;
 
 namespace {
@@ -241,3 +243,5 @@ TEST_SUITE("data") {
     }
 }
 #endif
+
+}

@@ -8,6 +8,8 @@
 
 #include "../io/scratch.hpp"
 
+namespace conll_test {
+
 using namespace didact;
 
 namespace {
@@ -115,4 +117,6 @@ TEST_SUITE("data") {
         }
         CHECK(read_conll(shared / "wnut17/train.conll").size() == 3394);
     }
+}
+
 }

@@ -6,6 +6,8 @@
 #include "didact/data/masking.hpp"
 #include "didact/data/random_split.hpp"
 
+namespace encode_test {
+
 using namespace didact;
 
 namespace {
@@ -201,4 +203,6 @@ TEST_SUITE("property") {
               "random_split: 0.01 of 10 samples are 0, which leaves one part empty");
         CHECK(message([] { random_split(10, 1, 1); }) == "random_split: share is 1, it must lie in (0, 1)");
     }
+}
+
 }

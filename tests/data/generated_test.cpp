@@ -10,6 +10,8 @@
 
 #include "didact/data/generated.hpp"
 
+namespace generated_test {
+
 using namespace didact;
 
 namespace {
@@ -320,4 +322,6 @@ TEST_SUITE("slow") {
         CHECK(words.accuracy(later) < by_words - 0.1);
         CHECK(understood.accuracy(later) > 0.95);
     }
+}
+
 }

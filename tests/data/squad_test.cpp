@@ -7,6 +7,8 @@
 
 #include "../io/scratch.hpp"
 
+namespace squad_test {
+
 using namespace didact;
 
 namespace {
@@ -98,4 +100,6 @@ TEST_SUITE("unit") {
         CHECK(said("{\"data\": [{\"paragraphs\": [{\"context\": \"c\", \"qas\": {}}]}]}") ==
               "dev.json: data[0].paragraphs[0]: 'qas' is an object, expected an array");
     }
+}
+
 }

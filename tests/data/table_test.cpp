@@ -8,6 +8,8 @@
 
 #include "../io/scratch.hpp"
 
+namespace table_test {
+
 using namespace didact;
 
 namespace {
@@ -166,4 +168,6 @@ TEST_SUITE("data") {
                 for (const std::string& field : row) REQUIRE_FALSE(field.empty());
         }
     }
+}
+
 }

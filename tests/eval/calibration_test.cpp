@@ -2,6 +2,8 @@
 
 #include "didact/eval/calibration.hpp"
 
+namespace calibration_test {
+
 using namespace didact;
 using namespace didact::eval;
 using doctest::Approx;
@@ -50,4 +52,6 @@ TEST_SUITE("unit") {
         CHECK_THROWS_AS(brier_score(Reals{}, Integers{}), Error);
         CHECK_THROWS_AS(expected_calibration_error(probabilities, gold, 0), Error);
     }
+}
+
 }

@@ -5,6 +5,8 @@
 
 #include "didact/eval/classification.hpp"
 
+namespace classification_test {
+
 using namespace didact;
 using namespace didact::eval;
 using doctest::Approx;
@@ -100,4 +102,6 @@ TEST_SUITE("unit") {
         CHECK_THROWS_AS(class_scores(Integers{0, 5}, Integers{0, 1}, 3), Error);
         CHECK_THROWS_AS(ConfusionMatrix(Integers{2000000000}, Integers{0}), Error);
     }
+}
+
 }

@@ -4,6 +4,8 @@
 
 #include "didact/eval/continual.hpp"
 
+namespace continual_test {
+
 using namespace didact;
 using namespace didact::eval;
 using doctest::Approx;
@@ -77,4 +79,6 @@ TEST_SUITE("unit") {
         CHECK_THROWS_AS(ResultMatrix(2)(3, 0), Error);
         CHECK_THROWS_AS(ResultMatrix(2)(0, 2), Error);
     }
+}
+
 }

@@ -6,6 +6,8 @@
 #include "didact/eval/multitask.hpp"
 #include "didact/eval/regression.hpp"
 
+namespace regression_test {
+
 using namespace didact;
 using namespace didact::eval;
 using doctest::Approx;
@@ -70,4 +72,6 @@ TEST_SUITE("unit") {
         CHECK_THROWS_AS(relative_gain({.multitask = 1, .single_task = 0}), Error);
         CHECK_THROWS_AS(delta_m({}), Error);
     }
+}
+
 }

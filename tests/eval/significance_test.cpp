@@ -2,6 +2,8 @@
 
 #include "didact/eval/significance.hpp"
 
+namespace significance_test {
+
 using namespace didact;
 using namespace didact::eval;
 using doctest::Approx;
@@ -158,4 +160,6 @@ TEST_SUITE("property") {
         CHECK(held > 0.9);
         CHECK(held < 0.985);
     }
+}
+
 }

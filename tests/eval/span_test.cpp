@@ -2,6 +2,8 @@
 
 #include "didact/eval/span.hpp"
 
+namespace span_test {
+
 using namespace didact;
 using namespace didact::eval;
 using doctest::Approx;
@@ -67,4 +69,6 @@ TEST_SUITE("unit") {
         CHECK(scores.all().f1 == Approx(0.5));
         CHECK(AnswerScores().all().exact_match == 0);
     }
+}
+
 }

@@ -2,6 +2,8 @@
 
 #include "didact/eval/tagging.hpp"
 
+namespace tagging_test {
+
 using namespace didact;
 using namespace didact::eval;
 using doctest::Approx;
@@ -89,4 +91,6 @@ TEST_SUITE("unit") {
         CHECK(scores.macro_f1() == 0);
         CHECK(scores.weighted_f1() == 0);
     }
+}
+
 }

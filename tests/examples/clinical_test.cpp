@@ -2,6 +2,8 @@
 
 #include "workplace.hpp"
 
+namespace clinical_test {
+
 namespace {
 
 const Workplace& workplace() {
@@ -71,4 +73,6 @@ TEST_SUITE("unit") {
         for (std::size_t i = 0; i < numbers[0]["rows"].size(); ++i)
             CHECK(numbers[0]["rows"][i]["runs"][0]["value"] == numbers[1]["rows"][i]["runs"][0]["value"]);
     }
+}
+
 }

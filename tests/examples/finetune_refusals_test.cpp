@@ -2,6 +2,8 @@
 
 #include "workplace.hpp"
 
+namespace finetune_refusals_test {
+
 namespace {
 
 /// A workplace with models and files that each have one fault.
@@ -224,4 +226,6 @@ TEST_SUITE("unit") {
             {"--out model --json taken", "taken: is a folder, cannot be written as a file"},
         });
     }
+}
+
 }

@@ -6,6 +6,8 @@
 
 #include "workplace.hpp"
 
+namespace finetune_test {
+
 namespace {
 
 using Json = nlohmann::json;
@@ -315,4 +317,6 @@ TEST_SUITE("crash") {
         CHECK(weights("broken") == weights("whole"));
         CHECK(lines_of("broken") == lines_of("whole"));
     }
+}
+
 }

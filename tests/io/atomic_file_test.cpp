@@ -16,6 +16,8 @@
 
 #include "scratch.hpp"
 
+namespace atomic_file_test {
+
 using namespace didact;
 using namespace didact::io;
 
@@ -253,4 +255,6 @@ TEST_SUITE("unit") {
         CHECK(read_file(path) == "old");
         CHECK(folder.entries() == 1);
     }
+}
+
 }

@@ -4,6 +4,8 @@
 
 #include "didact/io/crc32c.hpp"
 
+namespace crc32c_test {
+
 using namespace didact::io;
 
 TEST_SUITE("unit") {
@@ -27,4 +29,6 @@ TEST_SUITE("unit") {
             CHECK(crc32c(std::string_view(falling).substr(0, length)) == ~crc);
         }
     }
+}
+
 }

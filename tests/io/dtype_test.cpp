@@ -13,6 +13,8 @@
 
 #include "scratch.hpp"
 
+namespace dtype_test {
+
 using namespace didact;
 using namespace didact::io;
 
@@ -127,4 +129,6 @@ TEST_SUITE("unit") {
         CHECK(said(Dtype::I8, 1) == "w cannot be written as I8, expected F64, F32, F16 or BF16");
         CHECK(bytes == std::string("\x00\x7C", 2));
     }
+}
+
 }

@@ -8,6 +8,8 @@
 
 #include "scratch.hpp"
 
+namespace json_test {
+
 using namespace didact;
 using namespace didact::io;
 
@@ -135,4 +137,6 @@ TEST_SUITE("unit") {
         CHECK(error_of([&] { field_or<int>(parse_json("3", "x"), "a", 1, "config.json"); }) ==
               "config.json: 3 was found where an object was expected");
     }
+}
+
 }

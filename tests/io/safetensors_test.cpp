@@ -17,6 +17,8 @@
 
 #include "scratch.hpp"
 
+namespace safetensors_test {
+
 using namespace didact;
 using namespace didact::io;
 
@@ -450,4 +452,6 @@ TEST_SUITE("property") {
         }
         CHECK(refused > 8 * 100); // most bits of the header matter
     }
+}
+
 }

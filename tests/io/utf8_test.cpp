@@ -7,6 +7,8 @@
 
 #include "scratch.hpp"
 
+namespace utf8_test {
+
 using namespace didact::io;
 
 TEST_SUITE("unit") {
@@ -59,4 +61,6 @@ TEST_SUITE("unit") {
         CHECK(without_byte_order_mark("x") == "x");
         CHECK(without_byte_order_mark("").empty());
     }
+}
+
 }

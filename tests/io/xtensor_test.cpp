@@ -6,6 +6,8 @@
 
 #include "didact/core/xtensor.hpp"
 
+namespace xtensor_test {
+
 TEST_SUITE("unit") {
 
     TEST_CASE("sums, means and variances along each axis of an xtensor equal plain loops") {
@@ -43,4 +45,6 @@ TEST_SUITE("unit") {
         CHECK(squares(0) == 2 * (0 + 1 + 4 + 9 + 4));
         CHECK(xt::amax(x)() == 11);
     }
+}
+
 }

@@ -2,6 +2,8 @@
 
 #include "small_models.hpp"
 
+namespace activation_checkpointing_test {
+
 using namespace didact;
 
 namespace {
@@ -54,4 +56,6 @@ TEST_SUITE("property") {
             0.5, freeze::Prefix{.layers = 1});
         check_same<arch::Bert, adapters::Lora>(0.5, freeze::Lora{.rank = 2});
     }
+}
+
 }

@@ -4,6 +4,8 @@
 
 #include "small_models.hpp"
 
+namespace bf16_test {
+
 using namespace didact;
 
 namespace {
@@ -109,4 +111,6 @@ TEST_SUITE("unit") {
                              "cpu-bfloat16",
                              Error);
     }
+}
+
 }

@@ -2,6 +2,8 @@
 
 #include "small_models.hpp"
 
+namespace gradients_test {
+
 using namespace didact;
 
 namespace {
@@ -278,4 +280,6 @@ TEST_SUITE("property") {
                           doctest::Approx(reference[whole.parameters()[id].trainable_offset + i]).epsilon(1e-12));
         }
     }
+}
+
 }

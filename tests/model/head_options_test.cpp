@@ -2,6 +2,8 @@
 
 #include "didact/didact.hpp"
 
+namespace head_options_test {
+
 using namespace didact;
 
 namespace {
@@ -44,4 +46,6 @@ TEST_SUITE("unit") {
         CHECK_NOTHROW(add_head<heads::MaskedLanguageModel>({.label_smoothing = 0.1}));
         CHECK_THROWS_WITH_AS(add_head<heads::MaskedLanguageModel>(weighted), doctest::Contains("class weights"), Error);
     }
+}
+
 }

@@ -2,6 +2,8 @@
 
 #include "small_models.hpp"
 
+namespace model_test {
+
 using namespace didact;
 
 namespace {
@@ -269,4 +271,6 @@ TEST_SUITE("unit") {
         gpt2.parameters().set_trainable(gpt2.parameters().find("transformer.ln_f.bias"), false);
         CHECK(gpt2.trunk().first_trainable_stage(gpt2.parameters()) == 5);
     }
+}
+
 }

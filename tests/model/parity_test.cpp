@@ -5,6 +5,8 @@
 #include "didact/didact.hpp"
 #include "didact/io/hugging_face.hpp"
 
+namespace parity_test {
+
 using namespace didact;
 using Json = nlohmann::json;
 using B = Cpu<double>;
@@ -145,4 +147,6 @@ TEST_SUITE("parity") {
     TEST_CASE("GPT-2's losses over ten AdamW steps are those of Transformers") {
         check_training<arch::Gpt2, NextWords>({fixtures / "gpt2"});
     }
+}
+
 }

@@ -9,6 +9,8 @@
 #include "didact/io/atomic_file.hpp"
 #include "small_models.hpp"
 
+namespace prefix_cache_file_test {
+
 using namespace didact;
 
 namespace {
@@ -160,4 +162,6 @@ TEST_SUITE("unit") {
         CHECK(outcome.failure == files_of(folder.path).at(0).string() + ": cannot be written: File too large");
         CHECK(trained(folder.path).samples == data.size());
     }
+}
+
 }

@@ -11,6 +11,8 @@
 #include "didact/nn/block.hpp"
 #include "didact/nn/vocabulary_loss.hpp"
 
+namespace layer_gradients_test {
+
 using namespace didact;
 
 namespace {
@@ -425,4 +427,6 @@ TEST_SUITE("unit") {
                                        dy[1] * std::as_const(store).value(linear.weight)(1, 0) +
                                        dy[2] * std::as_const(store).value(linear.weight)(2, 0)));
     }
+}
+
 }

@@ -8,6 +8,8 @@
 #include "didact/nn/attention.hpp"
 #include "didact/nn/feed_forward.hpp"
 
+namespace shared_factors_test {
+
 using namespace didact;
 using namespace didact::backend_test;
 
@@ -210,4 +212,6 @@ TEST_SUITE("unit") {
                 for (const double dropout : {0.0, 0.2}) check_attention<adapters::Lora>(layout, frozen, dropout);
             }
     }
+}
+
 }

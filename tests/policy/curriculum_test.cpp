@@ -5,6 +5,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace curriculum_test {
+
 using namespace didact;
 
 namespace {
@@ -245,4 +247,6 @@ TEST_SUITE("property") {
         CHECK(sum(0) < sum(10));
         CHECK(sum(10) < sum(30));
     }
+}
+
 }

@@ -5,6 +5,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace forgetting_test {
+
 using namespace didact;
 
 namespace {
@@ -665,4 +667,6 @@ TEST_SUITE("property") {
         }
         CHECK(largest > 0);
     }
+}
+
 }

@@ -2,6 +2,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace freeze_test {
+
 using namespace didact;
 
 namespace {
@@ -346,4 +348,6 @@ TEST_SUITE("property") {
                   small::config(), 0),
               {.rank = 2, .targets = {"c_attn", "c_proj", "c_fc"}}, data);
     }
+}
+
 }

@@ -4,6 +4,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace sharing_test {
+
 using namespace didact;
 
 namespace {
@@ -459,4 +461,6 @@ TEST_SUITE("property") {
             sum += trainer.engine().mean_loss(small::batch_of(experience.tasks[k].train, k));
         CHECK(trainer.fit(Stream{experience}, small::one_step(12)).last_loss == doctest::Approx(sum).epsilon(1e-10));
     }
+}
+
 }

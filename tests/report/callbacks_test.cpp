@@ -9,6 +9,8 @@
 
 #include <sstream>
 
+namespace callbacks_test {
+
 using namespace didact;
 
 namespace {
@@ -56,4 +58,6 @@ TEST_SUITE("unit") {
         CHECK(shown.str().find("10 steps") != std::string::npos);
         CHECK(train().last_loss == result.last_loss);
     }
+}
+
 }

@@ -11,6 +11,8 @@
 #include <limits>
 #include <sstream>
 
+namespace charts_test {
+
 using namespace didact::report;
 
 namespace {
@@ -312,4 +314,6 @@ TEST_SUITE("property") {
         // Labels of points that lie on one another may have to; few do.
         CHECK(labels_in_the_way <= 1);
     }
+}
+
 }

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+namespace files_test {
+
 using namespace didact;
 using namespace didact::report;
 
@@ -119,4 +121,6 @@ TEST_SUITE("unit") {
         limit.restart();
         CHECK(limit.seconds() < 10);
     }
+}
+
 }

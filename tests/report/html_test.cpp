@@ -7,6 +7,8 @@
 #include "markup.hpp"
 #include "small_files.hpp"
 
+namespace html_test {
+
 using namespace didact;
 using namespace didact::report;
 
@@ -88,4 +90,6 @@ TEST_SUITE("unit") {
         CHECK(std::filesystem::is_character_file("/dev/full"));
         CHECK(folder.entries() == 1);
     }
+}
+
 }

@@ -8,6 +8,8 @@
 #include <limits>
 #include <sstream>
 
+namespace jsonl_test {
+
 using namespace didact;
 using namespace didact::report;
 
@@ -139,4 +141,6 @@ TEST_SUITE("unit") {
                   for (std::size_t step = 1; step < 100; ++step) log.step(step_report(step, double(step)));
               }).rfind("/dev/full: cannot be written: ", 0) == 0);
     }
+}
+
 }

@@ -6,6 +6,8 @@
 #include <sstream>
 #include <vector>
 
+namespace progress_test {
+
 using namespace didact::report;
 
 namespace {
@@ -109,4 +111,6 @@ TEST_SUITE("unit") {
         progress.finish();
         CHECK(out.str().empty());
     }
+}
+
 }

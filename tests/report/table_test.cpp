@@ -5,6 +5,8 @@
 
 #include <limits>
 
+namespace table_test {
+
 using namespace didact::report;
 
 TEST_SUITE("unit") {
@@ -79,4 +81,6 @@ TEST_SUITE("unit") {
         CHECK(error_of([] { Table none({}); }) == "Table: there is no column");
         CHECK(table.str() == "a  b\n-  -\n");
     }
+}
+
 }

@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <sys/wait.h>
 
+namespace tensorboard_parity_test {
+
 using namespace didact::report;
 
 namespace {
@@ -93,4 +95,6 @@ TEST_SUITE("parity") {
         wrong.close();
         CHECK(read_back(folder.path / "run", folder.path / "wrong.json") == 1);
     }
+}
+
 }

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <vector>
 
+namespace tensorboard_test {
+
 using namespace didact;
 using namespace didact::report;
 
@@ -105,4 +107,6 @@ TEST_SUITE("unit") {
         if (std::filesystem::exists("/proc/self")) // which refuses new files, even to root
             CHECK(error_of([] { TensorBoard board("/proc"); }).rfind("/proc/events.out.tfevents.", 0) == 0);
     }
+}
+
 }

@@ -10,6 +10,8 @@
 #include "didact/text/vocabulary.hpp"
 #include "didact/text/wordpiece.hpp"
 
+namespace tokenizer_data_test {
+
 using namespace didact;
 using namespace didact::text;
 
@@ -104,4 +106,6 @@ TEST_SUITE("data") {
         CHECK(bytes / taken > 5e6);
 #endif
     }
+}
+
 }

@@ -11,6 +11,8 @@
 
 #include "didact/text/tokenizer_json.hpp"
 
+namespace tokenizer_files_test {
+
 using namespace didact;
 using namespace didact::text;
 
@@ -227,4 +229,6 @@ TEST_SUITE("unit") {
         CHECK_THROWS_AS(
             save_tokenizer(folder.path / "file" / "inside", WordPieceTokenizer({"[UNK]", "[CLS]", "[SEP]"})), Error);
     }
+}
+
 }

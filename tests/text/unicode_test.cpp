@@ -7,6 +7,8 @@
 #include "didact/text/normalizer.hpp"
 #include "didact/text/unicode.hpp"
 
+namespace unicode_test {
+
 using namespace didact;
 using namespace didact::text;
 
@@ -173,4 +175,6 @@ TEST_SUITE("unit") {
         CHECK(words_of("don't  stop—now...") ==
               std::vector<std::string>{"don", "'", "t", "stop", "—", "now", ".", ".", "."});
     }
+}
+
 }

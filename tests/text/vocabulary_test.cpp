@@ -7,6 +7,8 @@
 #include "didact/text/vocabulary.hpp"
 #include "didact/text/wordpiece.hpp"
 
+namespace vocabulary_test {
+
 using namespace didact;
 using namespace didact::text;
 
@@ -80,4 +82,6 @@ TEST_SUITE("unit") {
                           "vocab_size 6 is less than the 10 special tokens and characters; limit_alphabet is 1000");
         CHECK_THROWS_AS(train_wordpiece(Tokens{"abc \xFF"}), Error);
     }
+}
+
 }

@@ -7,6 +7,8 @@
 
 #include "didact/text/wordpiece.hpp"
 
+namespace wordpiece_test {
+
 using namespace didact;
 using namespace didact::text;
 
@@ -260,4 +262,6 @@ TEST_SUITE("unit") {
         options.added_tokens = {{"", 20}};
         CHECK_THROWS_AS(tokenizer(options), Error);
     }
+}
+
 }

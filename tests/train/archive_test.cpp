@@ -2,6 +2,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace archive_test {
+
 using namespace didact;
 
 namespace {
@@ -212,4 +214,6 @@ TEST_SUITE("unit") {
                   reader.serialize(in);
               }) == "other.bin: 6 parameters, the model has 8");
     }
+}
+
 }

@@ -4,6 +4,8 @@
 #include "../model/small_models.hpp"
 #include "didact/train/checkpoint.hpp"
 
+namespace checkpoint_test {
+
 using namespace didact;
 
 TEST_SUITE("unit") {
@@ -87,4 +89,6 @@ TEST_SUITE("unit") {
         changed.batch_size = 16;
         CHECK(error(data, changed, adamw) == of_run + "batch_size 8 and this one has batch_size 16");
     }
+}
+
 }

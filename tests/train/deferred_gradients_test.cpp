@@ -5,6 +5,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace deferred_gradients_test {
+
 using namespace didact;
 
 namespace {
@@ -197,4 +199,6 @@ TEST_SUITE("unit") {
         CHECK(message.find("the first bad gradient is that of 'layers.") != std::string::npos);
         CHECK(small::values_of(model) == before);
     }
+}
+
 }

@@ -2,6 +2,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace optimizer_test {
+
 using namespace didact;
 
 namespace {
@@ -136,4 +138,6 @@ TEST_SUITE("property") {
         one.adamw.reset();
         for (const double move : one.moves(1)) CHECK(move == doctest::Approx(1).epsilon(1e-6));
     }
+}
+
 }

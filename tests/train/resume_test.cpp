@@ -2,6 +2,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace resume_test {
+
 using namespace didact;
 
 namespace {
@@ -163,4 +165,6 @@ TEST_SUITE("unit") {
                      curriculum::Competence<>{.initial = 0.3}, sharing::Pcgrad{},
                      forgetting::Both<forgetting::Replay, forgetting::OnlineEwc>{{.capacity = 9, .batch_size = 2}, {}});
     }
+}
+
 }

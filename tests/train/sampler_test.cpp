@@ -4,6 +4,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace sampler_test {
+
 using namespace didact;
 
 namespace {
@@ -137,4 +139,6 @@ TEST_SUITE("unit") {
             for (std::uint32_t i = 0; i < size; ++i) CHECK(indices[i] == i);
         }
     }
+}
+
 }

@@ -2,6 +2,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace schedule_test {
+
 using namespace didact;
 
 TEST_SUITE("unit") {
@@ -66,4 +68,6 @@ TEST_SUITE("unit") {
         for (std::size_t k = 0; k < 16; ++k)
             CHECK(seen.rates[k] == doctest::Approx(0.3 * (k % 8 < 2 ? double(k % 8) / 2 : double(8 - k % 8) / 6)));
     }
+}
+
 }

@@ -2,6 +2,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace step_test {
+
 using namespace didact;
 
 namespace {
@@ -286,4 +288,6 @@ TEST_SUITE("unit") {
         store.value(store.find("classifier.weight"))(0, 2) = 0;
         CHECK(std::isfinite(trainer.fit(data, {.epochs = 1, .batch_size = 4}).last_loss));
     }
+}
+
 }

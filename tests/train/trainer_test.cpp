@@ -4,6 +4,8 @@
 
 #include "../model/small_models.hpp"
 
+namespace trainer_test {
+
 using namespace didact;
 
 namespace {
@@ -361,4 +363,6 @@ TEST_SUITE("unit") {
     TEST_CASE("a step allocates nothing after the first of its shape, under any policy") {
         CHECK(std::system(DIDACT_TEST_PROGRAMS "/step_allocations") == 0);
     }
+}
+
 }
