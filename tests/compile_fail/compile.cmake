@@ -1,11 +1,12 @@
-# Compiles SOURCE with COMPILER and the flags in the file FLAGS, and checks that it ends as EXPECTED
-# (success; or failure, with every sentence that stands behind "// expect: " in SOURCE).
+# Compiles SOURCE with COMPILER, the flags in the file FLAGS and the precompiled HEADERS, and checks that it ends as
+# EXPECTED (success; or failure, with every sentence that stands behind "// expect: " in SOURCE).
 function(refuse)
     message(NOTICE ${ARGV})  # not wrapped, unlike the text of an error
     message(FATAL_ERROR "refused")
 endfunction()
 
-execute_process(COMMAND ${COMPILER} @${FLAGS} -fsyntax-only -fmessage-length=0 -fdiagnostics-color=never -x c++ ${SOURCE}
+execute_process(COMMAND ${COMPILER} @${FLAGS} -include ${HEADERS} -fsyntax-only -fmessage-length=0
+    -fdiagnostics-color=never -x c++ ${SOURCE}
     RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
 
 if(EXPECTED STREQUAL "success")
