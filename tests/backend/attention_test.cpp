@@ -246,6 +246,29 @@ TEST_SUITE("unit") {
         CHECK(results[2] == results[0]);
     }
 
+    TEST_CASE("attention has the same bits in results that are written past the caches") {
+        const std::vector<std::int32_t> packing{0, 3, 20, 21, 33};
+        Setting<float> s;
+        Packed<float> plain(s, packing, true);
+        plain.run();
+        for (const std::size_t first : {0u, 1u, 4u}) { // 1: not where whole packets can go
+            CAPTURE(first);
+            Packed<float> wide = plain;
+            for (View<float>* x : {&wide.out, &wide.dq, &wide.dk, &wide.dv}) {
+                *x = s.result(33, std::size_t(1) << 15).middle_cols(first, hidden);
+                REQUIRE(cpu::outgrows_cache(*x));
+                REQUIRE(!cpu::outgrows_cache(plain.out));
+            }
+            wide.run();
+            CHECK(difference(wide.out, plain.out) == 0);
+            CHECK(difference(wide.dq, plain.dq) == 0);
+            CHECK(difference(wide.dk, plain.dk) == 0);
+            CHECK(difference(wide.dv, plain.dv) == 0);
+            for (const View<float>& x : {wide.out, wide.dq, wide.dk, wide.dv})
+                for (std::size_t i = 0; i < x.rows; ++i) CHECK(x.row(i)[hidden] == 0);
+        }
+    }
+
     TEST_CASE("absorbed attention has the same bits for any number of threads, and of floats those of doubles nearly") {
         for (const bool causal : {false, true})
             for (const double dropout : {0.0, 0.3}) {

@@ -9,6 +9,7 @@
 #include "didact/backend/cpu/dropout.hpp"
 #include "didact/backend/cpu/head_products.hpp"
 #include "didact/backend/cpu/scratch.hpp"
+#include "didact/backend/cpu/stream.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
@@ -91,7 +92,8 @@ void attention_forward_by(Context<B>& context, const AttentionShape& shape, View
         std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
         const AttentionItem item(shape, number, size);
         if (item.queries == 0) return;
-        item.fetch<true>(item.of_queries(out));
+        const bool past_caches = outgrows_cache(out);
+        if (!past_caches) item.fetch<true>(item.of_queries(out));
         Products products(thread_scratch<T, 0>(Products::memory(longest, size, 4, 0, 1)));
         const Operand queries = products.left(item.of_queries(q), T(shape.scale));
         const Operand values = products.right(item.of_tokens(v));
@@ -101,13 +103,12 @@ void attention_forward_by(Context<B>& context, const AttentionShape& shape, View
         item.for_each_block([&](std::size_t begin, std::size_t count, std::size_t all) {
             const View<T> p(scores.data, count, Products::padded(all)), o = sums.middle_rows(0, count);
             products.scores(queries, begin, size, keys, p);
-            std::array<T, attention_rows> inverse;
+            std::array<T, attention_rows> tops, totals, logarithms;
             for (std::size_t i = 0; i < count; ++i) {
                 T* const row = p.row(i);
                 const std::size_t seen = item.seen(begin + i);
-                const T top = largest<T>(seen, row), sum = shifted_exponentials<T>(seen, row, top, row);
-                inverse[i] = T(1) / sum;
-                log_sums[item.sum(shape, begin + i)] = top + std::log(sum);
+                tops[i] = largest<T>(seen, row);
+                totals[i] = shifted_exponentials<T>(seen, row, tops[i], row);
                 std::fill(row + seen, row + all, T(0));
                 if (shape.dropout == 0) continue;
                 attention_mask(shape, number, item.position(begin + i), mask, seen, all);
@@ -115,9 +116,13 @@ void attention_forward_by(Context<B>& context, const AttentionShape& shape, View
                 for (std::size_t j = 0; j < all; ++j) row[j] *= T(mask[j]) * factor;
             }
             products.weighted(p.middle_cols(0, all), values, o);
-            for (std::size_t i = 0; i < count; ++i)
-                for (std::size_t j = 0; j < size; ++j) to(begin + i, j) = o(i, j) * inverse[i];
+            map_packets(count, logarithms.data(), logarithm<T>, totals.data());
+            for (std::size_t i = 0; i < count; ++i) {
+                log_sums[item.sum(shape, begin + i)] = tops[i] + logarithms[i];
+                stream_row(size, T(1) / totals[i], o.row(i), to.row(begin + i), past_caches);
+            }
         });
+        stream_done();
     });
 }
 
@@ -133,8 +138,11 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
         std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
         const AttentionItem item(shape, number, size);
         item.fetch<false>(item.of_queries(out));
-        for (const View<T>& written : {dk, dv}) item.fetch<true>(item.of_tokens(written));
-        item.fetch<true>(item.of_queries(dq));
+        const bool past_caches = outgrows_cache(dk);
+        if (!past_caches) {
+            for (const View<T>& written : {dk, dv}) item.fetch<true>(item.of_tokens(written));
+            item.fetch<true>(item.of_queries(dq));
+        }
         Products products(thread_scratch<T, 0>(Products::memory(longest, size, 7, 2, 2)));
         const auto queries = products.left_and_right(item.of_queries(q), T(shape.scale));
         const auto up = products.left_and_right(item.of_queries(dout), T(1));
@@ -155,10 +163,14 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
                 shifted_exponentials<T>(seen, row, log_sums[item.sum(shape, begin + i)], row);
                 std::fill(row + seen, row + all, T(0));
                 // Σⱼ pⱼ dpⱼ equals dout · out, with dropout too, because out is made from the dropped probabilities.
-                const T *const above = upward.row(begin + i), *const below = o.row(begin + i);
-                const T total = lane_sum<T>(size, [&](std::size_t j) { return above[j] * below[j]; });
+                using Eigen::internal::pmul, Eigen::internal::psub;
+                const auto times = [](const auto& x, const auto& y) { return pmul(x, y); };
+                const T total = sum_packets<T>(size, times, upward.row(begin + i), o.row(begin + i));
                 if (shape.dropout == 0) {
-                    for (std::size_t j = 0; j < all; ++j) drow[j] = row[j] * (drow[j] - total);
+                    const auto slope = [shift = constant(total)](const auto& probability, const auto& up) {
+                        return pmul(probability, psub(up, shift));
+                    };
+                    map_packets(all, drow, slope, row, drow);
                     continue;
                 }
                 attention_mask(shape, number, item.position(begin + i), mask, seen, all);
@@ -174,13 +186,14 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
             products.add_weighted_transposed(dp.middle_cols(0, all), queries.right, begin, key_sums);
             products.weighted(dp.middle_cols(0, all), keys.right, query_sums);
             for (std::size_t i = 0; i < count; ++i)
-                for (std::size_t j = 0; j < size; ++j) to(i, j) = T(shape.scale) * query_sums(i, j);
+                stream_row(size, T(shape.scale), query_sums.row(i), to.row(i), past_caches);
         });
         const View<T> to_keys = item.of_tokens(dk), to_values = item.of_tokens(dv);
         for (std::size_t i = 0; i < item.length; ++i) {
-            std::copy_n(key_sums.row(i), size, to_keys.row(i));
-            std::copy_n(value_sums.row(i), size, to_values.row(i));
+            stream_row(size, T(1), key_sums.row(i), to_keys.row(i), past_caches);
+            stream_row(size, T(1), value_sums.row(i), to_values.row(i), past_caches);
         }
+        stream_done();
     });
 }
 

@@ -69,6 +69,20 @@ Packet<T> exponential(const Packet<T>& x) {
     }
 }
 
+/// log x, lane by lane.
+template <class T>
+Packet<T> logarithm(const Packet<T>& x) {
+    using namespace Eigen::internal;
+    if constexpr (packet_size<T> == 1 || packet_traits<T>::HasLog) {
+        return plog(x);
+    } else {
+        T each[packet_size<T>];
+        store<T>(each, x);
+        for (T& e : each) e = std::log(e);
+        return load<T>(each);
+    }
+}
+
 /// out[j] = f(in[j]...) for j in [0, count), packet by packet; the last elements take the same path, so the bits of an
 /// element do not depend on its place. `out` may be one of `in`.
 template <class T, class F, class... In>
