@@ -125,6 +125,36 @@ TEST_SUITE("unit") {
                 }
     }
 
+    TEST_CASE_TEMPLATE("a product of few rows, tiles of every height, has in each row the bits of that row alone", T,
+                       float, double) {
+        using Gemm = cpu::OuterGemm<T>;
+        constexpr std::size_t n = 8 * cpu::packet_size<T> + 3, k = 2 * cpu::packet_size<T> + 5;
+        for (std::size_t m = 1; m <= 2 * cpu::ThinGemm<T>::most; ++m)
+            for (const bool accumulate : {false, true}) {
+                Setting<T> s;
+                const View<T> a = s.matrix(m, k, 3), b = s.matrix(n, k, 5), b_transposed = s.matrix(k, n, 0);
+                for (std::size_t j = 0; j < n; ++j)
+                    for (std::size_t l = 0; l < k; ++l) b_transposed(l, j) = b(j, l);
+                const View<T> c = s.matrix(m, n, 2), before = s.copy_of(c), outer = s.copy_of(c);
+                cpu::ThinGemm<T>::product(Transpose::no, a, Transpose::yes, b, c, accumulate);
+                Gemm::product(Gemm::left(a), k, b_transposed, outer, accumulate);
+                const auto expected = [&](std::size_t i, std::size_t j) {
+                    double sum = accumulate ? double(before(i, j)) : 0;
+                    for (std::size_t l = 0; l < k; ++l) sum += double(a(i, l)) * double(b(j, l));
+                    return sum;
+                };
+                CHECK(difference(c, expected) < 20 * tolerance<T>);
+                CHECK(difference(outer, expected) < 20 * tolerance<T>);
+                for (std::size_t i = 0; i < m; ++i) {
+                    const View<T> row = s.copy_of(before.middle_rows(i, 1)), other = s.copy_of(row);
+                    cpu::ThinGemm<T>::product(Transpose::no, a.middle_rows(i, 1), Transpose::yes, b, row, accumulate);
+                    Gemm::product(Gemm::left(a.middle_rows(i, 1)), k, b_transposed, other, accumulate);
+                    CHECK(std::equal(row.row(0), row.row(0) + n, c.row(i)));
+                    CHECK(std::equal(other.row(0), other.row(0) + n, outer.row(i)));
+                }
+            }
+    }
+
     TEST_CASE_TEMPLATE("a product has the same bits for any number of threads", T, float, double) {
         for (const Transpose ta : both) {
             Setting<T> one(1);

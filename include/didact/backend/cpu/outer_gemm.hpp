@@ -1,12 +1,30 @@
 #pragma once
 #include <array>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include "didact/backend/cpu/packet.hpp"
 #include "didact/core/view.hpp"
 
 namespace didact::cpu {
+
+/// A number of rows or columns known to the compiler.
+template <std::size_t count>
+using Count = std::integral_constant<std::size_t, count>;
+
+/// Cuts `rows`, more than 0, into the fewest tiles of at most `most`, whose heights differ by one at most:
+/// call(Count of the greater height, how many rows are in tiles of that height; the others are one lower).
+template <std::size_t most, class Call>
+void in_even_tiles(std::size_t rows, const Call& call) {
+    const std::size_t tiles = (rows + most - 1) / most, height = (rows + tiles - 1) / tiles;
+    const std::size_t lower = tiles * height - rows;
+    const auto call_if = [&]<std::size_t count>(Count<count>) {
+        if (height == count) call(Count<count>(), (tiles - lower) * height);
+    };
+    [&]<std::size_t... below>(std::index_sequence<below...>) { (call_if(Count<most - below>()), ...); }
+    (std::make_index_sequence<most>());
+}
 
 /// Products without packing: registers hold a tile of C, and each term of its sums is a column of op(A) times a row of
 /// B. For operands that lie in the nearer caches, a product small enough that calling a library costs more.
@@ -45,16 +63,24 @@ struct OuterGemm {
     static constexpr std::size_t short_depth = 16;
 
     static void all_rows(const Left& a, std::size_t depth, View<const T> b, View<T> c, bool accumulate) {
-        std::size_t j = 0;
-        for (; j + most_packets * lanes <= c.cols; j += most_packets * lanes)
-            columns<most_packets>(a, depth, b, c, j, accumulate);
-        const std::size_t packets = (c.cols - j) / lanes;
+        if (c.rows == 0) return;
+        const std::size_t whole = c.cols / (most_packets * lanes) * (most_packets * lanes);
+        in_even_tiles<rows_at_once>(c.rows, [&]<std::size_t count>(Count<count>, std::size_t first) {
+            // Of a long sum, a column of tiles at once: its part of B stays in the first cache.
+            const std::size_t at_once = depth > short_depth ? most_packets * lanes : std::max(whole, lanes);
+            for (std::size_t j = 0; j < whole; j += at_once) {
+                tiles<most_packets, count>(a, depth, b, c, 0, first, j, j + at_once, accumulate);
+                if constexpr (count > 1)
+                    tiles<most_packets, count - 1>(a, depth, b, c, first, c.rows, j, j + at_once, accumulate);
+            }
+        });
+        const std::size_t packets = (c.cols - whole) / lanes, rest = whole + packets * lanes;
         if constexpr (most_packets > 2) {
-            if (packets == 3) columns<3>(a, depth, b, c, j, accumulate);
-            if (packets == 2) columns<2>(a, depth, b, c, j, accumulate);
+            if (packets == 3) rows<3, most_rows<3>>(a, depth, b, c, 0, whole, accumulate);
+            if (packets == 2) rows<2, most_rows<2>>(a, depth, b, c, 0, whole, accumulate);
         }
-        if (packets == 1) columns<1>(a, depth, b, c, j, accumulate);
-        for (j += packets * lanes; j < c.cols; ++j)
+        if (packets == 1) rows<1, most_rows<1>>(a, depth, b, c, 0, whole, accumulate);
+        for (std::size_t j = rest; j < c.cols; ++j)
             for (std::size_t i = 0; i < c.rows; ++i) {
                 T sum = accumulate ? c(i, j) : T(0);
                 for (std::size_t d = 0; d < depth; ++d) sum = std::fma(a(i, d), b(d, j), sum);
@@ -62,48 +88,52 @@ struct OuterGemm {
             }
     }
 
-    template <std::size_t packets>
-    static void columns(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t j, bool accumulate) {
-        rows<packets, most_rows<packets>>(a, depth, b, c, 0, j, accumulate);
-    }
-
-    /// Tiles of `count` rows from row i on, then of half as many.
+    /// Tiles of `count` rows from row i on, then of half as many, of the last columns.
     template <std::size_t packets, std::size_t count>
     static void rows(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t i, std::size_t j,
                      bool accumulate) {
-        for (; i + count <= c.rows; i += count) tile<packets, count>(a, depth, b, c, i, j, accumulate);
+        const std::size_t end = i + (c.rows - i) / count * count;
+        tiles<packets, count>(a, depth, b, c, i, end, j, j + packets * lanes, accumulate);
         if constexpr (count > 1)
-            if (i < c.rows) rows<packets, count / 2>(a, depth, b, c, i, j, accumulate);
+            if (end < c.rows) rows<packets, count / 2>(a, depth, b, c, end, j, accumulate);
     }
 
-    /// The loops over the tile are unrolled by pragmas: at -O2 GCC would leave the sums in memory, which takes twice as
-    /// long. 16 is the most rows that a tile has. A function of its own, as one with several of them has too few
-    /// registers for some.
+    /// Rows [top, bottom) of columns [j, end), in whole tiles. The loops over a tile are unrolled by pragmas: at -O2
+    /// GCC would leave the sums in memory, which takes twice as long. 16 is the most rows that a tile has. A function
+    /// of its own, as one with several kinds of tiles has too few registers for some.
     template <std::size_t packets, std::size_t count>
-    [[gnu::noinline]] static void tile(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t i,
-                                       std::size_t j, bool accumulate) {
-        Packet<T> sums[count][packets];
+    [[gnu::noinline]] static void tiles(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t top,
+                                        std::size_t bottom, std::size_t j, std::size_t end, bool accumulate) {
+        const std::size_t row_stride = a.row_stride, depth_stride = a.depth_stride;
+        for (; j < end; j += packets * lanes)
+            for (std::size_t i = top; i < bottom; i += count) {
+                Packet<T> sums[count][packets];
+                T* const out = c.row(i) + j;
+                T* row = out;
 #pragma GCC unroll 16
-        for (std::size_t r = 0; r < count; ++r)
+                for (std::size_t r = 0; r < count; ++r, row += c.stride)
 #pragma GCC unroll 16
-            for (std::size_t s = 0; s < packets; ++s)
-                sums[r][s] = accumulate ? load<T>(c.row(i + r) + j + s * lanes) : constant(T(0));
-        for (std::size_t d = 0; d < depth; ++d) {
-            Packet<T> right[packets];
+                    for (std::size_t s = 0; s < packets; ++s)
+                        sums[r][s] = accumulate ? load<T>(row + s * lanes) : constant(T(0));
+                const T *left = a.data + i * row_stride, *right = b.data + j;
+                for (std::size_t d = 0; d < depth; ++d, left += depth_stride, right += b.stride) {
+                    Packet<T> of_right[packets];
 #pragma GCC unroll 16
-            for (std::size_t s = 0; s < packets; ++s) right[s] = load<T>(b.row(d) + j + s * lanes);
+                    for (std::size_t s = 0; s < packets; ++s) of_right[s] = load<T>(right + s * lanes);
 #pragma GCC unroll 16
-            for (std::size_t r = 0; r < count; ++r) {
-                const Packet<T> left = constant(a(i + r, d));
+                    for (std::size_t r = 0; r < count; ++r) {
+                        const Packet<T> of_left = constant(left[r * row_stride]);
 #pragma GCC unroll 16
-                for (std::size_t s = 0; s < packets; ++s)
-                    sums[r][s] = Eigen::internal::pmadd(left, right[s], sums[r][s]);
+                        for (std::size_t s = 0; s < packets; ++s)
+                            sums[r][s] = Eigen::internal::pmadd(of_left, of_right[s], sums[r][s]);
+                    }
+                }
+                row = out;
+#pragma GCC unroll 16
+                for (std::size_t r = 0; r < count; ++r, row += c.stride)
+#pragma GCC unroll 16
+                    for (std::size_t s = 0; s < packets; ++s) store<T>(row + s * lanes, sums[r][s]);
             }
-        }
-#pragma GCC unroll 16
-        for (std::size_t r = 0; r < count; ++r)
-#pragma GCC unroll 16
-            for (std::size_t s = 0; s < packets; ++s) store<T>(c.row(i + r) + j + s * lanes, sums[r][s]);
     }
 };
 

@@ -42,6 +42,15 @@ Packet<T> polynomial(const Packet<T>& t, const T (&p)[terms]) {
     return sum;
 }
 
+/// f of each lane, for what has no instructions.
+template <class T, class F>
+Packet<T> lane_by_lane(const Packet<T>& x, const F& f) {
+    T each[packet_size<T>];
+    store<T>(each, x);
+    for (T& e : each) e = f(e);
+    return load<T>(each);
+}
+
 /// eˣ to two units in the last place, of floats for x in [−87.3, 88.3] and as at the nearer end beyond; NaN stays NaN.
 template <class T>
 Packet<T> exponential(const Packet<T>& x) {
@@ -62,10 +71,7 @@ Packet<T> exponential(const Packet<T>& x) {
     } else if constexpr (packet_size<T> == 1 || packet_traits<T>::HasExp) {
         return pexp(x);
     } else {
-        T each[packet_size<T>];
-        store<T>(each, x);
-        for (T& e : each) e = std::exp(e);
-        return load<T>(each);
+        return lane_by_lane<T>(x, [](T e) { return std::exp(e); });
     }
 }
 
@@ -76,10 +82,7 @@ Packet<T> logarithm(const Packet<T>& x) {
     if constexpr (packet_size<T> == 1 || packet_traits<T>::HasLog) {
         return plog(x);
     } else {
-        T each[packet_size<T>];
-        store<T>(each, x);
-        for (T& e : each) e = std::log(e);
-        return load<T>(each);
+        return lane_by_lane<T>(x, [](T e) { return std::log(e); });
     }
 }
 
@@ -146,7 +149,7 @@ Packet<T> add_blocks(const Packet<T>& x, const Packet<T>& y, std::index_sequence
 /// The sum of the lanes of each of `count` packets, a power of two that is no more than their lanes, in the first lanes
 /// of one: halves are added to halves, those of two packets side by side. A sum's bits depend on its packet alone.
 template <class T, std::size_t count, std::size_t size = packet_size<T> / 2>
-Packet<T> fold_lanes(const Packet<T>* x) {
+[[gnu::always_inline]] inline Packet<T> fold_lanes(const Packet<T>* x) {
     if constexpr (size == 0) {
         return x[0];
     } else {
@@ -162,7 +165,7 @@ Packet<T> fold_lanes(const Packet<T>* x) {
 
 /// out[i] = the sum of the lanes of x[i], for i in [0, count); writes up to a packet's lanes beyond.
 template <class T, std::size_t count>
-void sums_of_lanes(const Packet<T>* x, T* out) {
+[[gnu::always_inline]] inline void sums_of_lanes(const Packet<T>* x, T* out) {
     constexpr std::size_t now = std::bit_floor(std::min(count, packet_size<T>));
     store<T>(out, fold_lanes<T, now>(x));
     if constexpr (count > now) sums_of_lanes<T, count - now>(x + now, out + now);

@@ -12,7 +12,8 @@
 /// result are short and far apart it waits for each.
 namespace didact::cpu {
 
-/// Whether a result is so large that it has left a core's own cache before it is read.
+/// Whether a result is so large that it has left a core's own cache before it is read: twice the 2 MB that the largest
+/// of them hold.
 template <class T>
 bool outgrows_cache(View<T> x) {
     return x.rows * x.stride * sizeof(T) >= std::size_t(1) << 22;

@@ -14,8 +14,10 @@ struct ThinGemm {
     static constexpr std::size_t lanes = packet_size<T>;
     /// Up to how many rows, or terms, this is the faster way.
     static constexpr std::size_t most = 15;
-    /// A tile of C that has room in the registers: rows × packets of columns.
-    static constexpr std::size_t tile_rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 5 : 2, tile_packets = 4;
+    static constexpr std::size_t registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS, most_rows = 6;
+    /// The columns of a tile of C that has room in the registers, beside a packet of each row of B and one of A.
+    template <std::size_t rows>
+    static constexpr std::size_t columns_beside = std::min<std::size_t>((registers - 1) / (rows + 1), 8);
 
     static bool serves(Transpose transpose_a, Transpose transpose_b, std::size_t rows_of_a) {
         return rows_of_a <= most && (transpose_a == Transpose::no || transpose_b == Transpose::no);
@@ -24,16 +26,11 @@ struct ThinGemm {
     /// C = op(A) op(B), or C += that, where `serves`. The bits of a row depend on its operands alone.
     static void product(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
                         bool accumulate) {
+        if (c.rows == 0) return;
         if (transpose_a == Transpose::no && transpose_b == Transpose::yes) {
-            // Rows of B, a weight, come from afar: all of A meets them while they are near.
-            const auto columns_from = [&]<std::size_t columns>(std::size_t j, Count<columns>) {
-                in_row_tiles(c.rows, [&]<std::size_t rows>(std::size_t i, Count<rows>) {
-                    dot_tile<rows, columns>(a, b, c, i, j, accumulate);
-                });
-            };
-            std::size_t j = 0;
-            for (; j + tile_packets <= c.cols; j += tile_packets) columns_from(j, Count<tile_packets>());
-            for (; j < c.cols; ++j) columns_from(j, Count<1>());
+            in_even_tiles<most_rows>(c.rows, [&]<std::size_t rows>(Count<rows>, std::size_t first) {
+                dots<rows>(a, b, c, first, accumulate);
+            });
             return;
         }
         OuterGemm<T>::product(transpose_a == Transpose::no ? OuterGemm<T>::left(a) : OuterGemm<T>::transposed(a),
@@ -41,49 +38,65 @@ struct ThinGemm {
     }
 
   private:
-    template <std::size_t count>
-    using Count = std::integral_constant<std::size_t, count>;
-
-    template <class Call>
-    static void in_row_tiles(std::size_t rows, const Call& call) {
-        std::size_t i = 0;
-        for (; i + tile_rows <= rows; i += tile_rows) call(i, Count<tile_rows>());
-        for (; i < rows; ++i) call(i, Count<1>());
+    /// C in tiles of `rows` rows up to row `lower`, then of one row less. Rows of B, a weight, come from afar: all of A
+    /// meets them while they are near.
+    template <std::size_t rows>
+    static void dots(View<const T> a, View<const T> b, View<T> c, std::size_t lower, bool accumulate) {
+        const auto columns_from = [&]<std::size_t columns>(std::size_t j, Count<columns>) {
+            dot_tiles<rows, columns>(a, b, c, 0, lower, j, accumulate);
+            if constexpr (rows > 1)
+                if (lower < c.rows) dot_tiles<rows - 1, columns>(a, b, c, lower, c.rows, j, accumulate);
+        };
+        constexpr std::size_t columns = columns_beside<rows>;
+        std::size_t j = 0;
+        for (; j + columns <= c.cols; j += columns) columns_from(j, Count<columns>());
+        for (; j < c.cols; ++j) columns_from(j, Count<1>());
     }
 
-    /// C(i, j) = A(i, :) · B(j, :), or C += that, for a tile: packets run along the sums and are added up at the end.
-    /// Unrolled by pragmas, and a function of its own, for the reasons that OuterGemm::tile gives.
+    /// C(i, j) = A(i, :) · B(j, :), or C += that, in tiles for the rows from i to `end`: packets run along the sums and
+    /// are added up at the end. Unrolled by pragmas, and a function of its own, for the reasons that
+    /// OuterGemm::tiles gives.
     template <std::size_t rows, std::size_t columns>
-    [[gnu::noinline]] static void dot_tile(View<const T> a, View<const T> b, View<T> c, std::size_t i, std::size_t j,
-                                           bool accumulate) {
-        Packet<T> sums[rows * columns];
+    [[gnu::noinline]] static void dot_tiles(View<const T> a, View<const T> b, View<T> c, std::size_t i, std::size_t end,
+                                            std::size_t j, bool accumulate) {
+        const std::size_t whole = a.cols / lanes * lanes, stride = a.stride;
+        const T *of_a = a.row(i), *const of_b = b.row(j);
+        T* out = c.row(i) + j;
+        for (; i < end; i += rows, of_a += rows * stride) {
+            Packet<T> sums[rows * columns];
 #pragma GCC unroll 32
-        for (Packet<T>& sum : sums) sum = constant(T(0));
-        const std::size_t whole = a.cols / lanes * lanes;
-        for (std::size_t d = 0; d < whole; d += lanes) {
-            Packet<T> right[columns];
-#pragma GCC unroll 16
-            for (std::size_t s = 0; s < columns; ++s) right[s] = load<T>(b.row(j + s) + d);
-#pragma GCC unroll 16
-            for (std::size_t r = 0; r < rows; ++r) {
-                Packet<T> left = load<T>(a.row(i + r) + d);
-                // Or GCC reads A anew for each column, and the processor waits for what it reads.
-                EIGEN_OPTIMIZATION_BARRIER(left)
+            for (Packet<T>& sum : sums) sum = constant(T(0));
+            for (std::size_t d = 0; d < whole; d += lanes) {
+                // The barriers keep GCC from reading an operand anew for each product: the processor would wait.
+                Packet<T> right[columns];
 #pragma GCC unroll 16
                 for (std::size_t s = 0; s < columns; ++s) {
-                    Packet<T>& sum = sums[r * columns + s];
-                    sum = Eigen::internal::pmadd(left, right[s], sum);
+                    right[s] = load<T>(of_b + s * b.stride + d);
+                    if constexpr (rows > 1) EIGEN_OPTIMIZATION_BARRIER(right[s])
+                }
+#pragma GCC unroll 16
+                for (std::size_t r = 0; r < rows; ++r) {
+                    Packet<T> left = load<T>(of_a + r * stride + d);
+                    EIGEN_OPTIMIZATION_BARRIER(left)
+#pragma GCC unroll 16
+                    for (std::size_t s = 0; s < columns; ++s) {
+                        Packet<T>& sum = sums[r * columns + s];
+                        sum = Eigen::internal::pmadd(left, right[s], sum);
+                    }
                 }
             }
+            T totals[rows * columns + lanes];
+            sums_of_lanes<T, rows * columns>(sums, totals);
+            if (whole < a.cols)
+                for (std::size_t r = 0; r < rows; ++r)
+                    for (std::size_t s = 0; s < columns; ++s)
+                        for (std::size_t d = whole; d < a.cols; ++d)
+                            totals[r * columns + s] =
+                                std::fma(of_a[r * stride + d], of_b[s * b.stride + d], totals[r * columns + s]);
+            for (std::size_t r = 0; r < rows; ++r, out += c.stride)
+                for (std::size_t s = 0; s < columns; ++s)
+                    out[s] = accumulate ? out[s] + totals[r * columns + s] : totals[r * columns + s];
         }
-        T totals[rows * columns + lanes];
-        sums_of_lanes<T, rows * columns>(sums, totals);
-        for (std::size_t r = 0; r < rows; ++r)
-            for (std::size_t s = 0; s < columns; ++s) {
-                T sum = totals[r * columns + s];
-                for (std::size_t d = whole; d < a.cols; ++d) sum = std::fma(a(i + r, d), b(j + s, d), sum);
-                c(i + r, j + s) = accumulate ? c(i + r, j + s) + sum : sum;
-            }
     }
 };
 
