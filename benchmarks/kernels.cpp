@@ -64,7 +64,11 @@ void gemm_of_linear(benchmark::State& state, Product product) {
 void shapes(benchmark::internal::Benchmark* rows) {
     rows->ArgNames({"rows", "in", "out"})->Unit(benchmark::kMillisecond);
     rows->Args({tokens, hidden, hidden})->Args({tokens, hidden, inner})->Args({tokens, inner, hidden});
-    rows->Args({tokens, 128, 512})->Args({160, 64, 64})->Args({8, hidden, hidden})->Args({1, hidden, hidden});
+    rows->Args({tokens, 128, 512})
+        ->Args({160, 64, 64})
+        ->Args({10, 784, 256})
+        ->Args({8, hidden, hidden})
+        ->Args({1, hidden, hidden});
 }
 BENCHMARK_CAPTURE(gemm_of_linear, forward, Product::forward)->Name("Gemm/Forward")->Apply(shapes);
 BENCHMARK_CAPTURE(gemm_of_linear, dx, Product::input_gradient)->Name("Gemm/InputGradient")->Apply(shapes);

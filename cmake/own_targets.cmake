@@ -25,7 +25,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
     target_compile_options(didact_warnings INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict
         -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
-if(NOT DIDACT_SANITIZE)  # g++ takes the sanitizers' own branches for uninitialised reads
+# g++ takes the sanitizers' own branches for uninitialised reads.
+if(NOT DIDACT_SANITIZE OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(didact_warnings INTERFACE -Werror)
 endif()
 
@@ -34,8 +35,11 @@ if(DIDACT_SANITIZE)
     list(APPEND instrumentation -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 endif()
 if(DIDACT_COVERAGE)
-    # Atomic counters make tests with threads five times as slow. Without, threads may lose some of the counts.
-    list(APPEND instrumentation --coverage -fprofile-update=single)
+    # Atomic counters, g++'s choice, make tests with threads five times as slow. Without, threads may lose some counts.
+    list(APPEND instrumentation --coverage)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        list(APPEND instrumentation -fprofile-update=single)
+    endif()
 endif()
 target_compile_options(didact_warnings INTERFACE ${instrumentation})
 target_link_options(didact_warnings INTERFACE ${instrumentation})

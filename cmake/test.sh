@@ -5,6 +5,7 @@ set -eu
 didact_root=$(cd "$(dirname "$0")/.." && pwd)
 preset=${1:-release}
 didact_needs="build test"
+[ "$preset" != sanitize ] || didact_needs="$didact_needs clang"
 . "$didact_root/cmake/install_dependencies.sh"
 
 cd "$didact_root"
