@@ -5,10 +5,11 @@ endif()
 
 find_program(DIDACT_CCACHE ccache)
 if(DIDACT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    # Precompiled headers are cached only when told that their defines and times do not matter.
+    # Precompiled headers are cached only when told that their defines and times do not matter, and what one build folder
+    # has compiled serves another where paths are relative.
     set(CMAKE_CXX_COMPILER_LAUNCHER
-        ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-        ${DIDACT_CCACHE})
+        ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
+        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${DIDACT_CCACHE})
 endif()
 
 include(CheckCXXCompilerFlag)
