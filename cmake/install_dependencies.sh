@@ -4,7 +4,8 @@
 # .deps/root, for which the variables that a build needs are set (source this file, or set what it prints).
 # apt is tried in every run of the checks; dnf and brew were written from their package lists and never run.
 #
-# didact_needs (build, test, model, clang; default all but the last) chooses what for. DIDACT_NO_INSTALL=1 leaves the system as it is.
+# didact_needs (build, test, model, clang; default all but the last) chooses what for. DIDACT_NO_INSTALL=1 leaves the
+# system as it is.
 
 didact_root=${didact_root:-$(cd "$(dirname "$0")/.." && pwd)}
 didact_needs=${didact_needs:-build test model}

@@ -129,7 +129,7 @@ TEST_SUITE("unit") {
                        float, double) {
         using Gemm = cpu::OuterGemm<T>;
         constexpr std::size_t n = 8 * cpu::packet_size<T> + 3, k = 2 * cpu::packet_size<T> + 5;
-        for (std::size_t m = 1; m <= 2 * cpu::ThinGemm<T>::most; ++m)
+        for (std::size_t m = 0; m <= 2 * cpu::ThinGemm<T>::most; ++m)
             for (const bool accumulate : {false, true}) {
                 Setting<T> s;
                 const View<T> a = s.matrix(m, k, 3), b = s.matrix(n, k, 5), b_transposed = s.matrix(k, n, 0);

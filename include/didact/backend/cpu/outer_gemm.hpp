@@ -13,10 +13,11 @@ namespace didact::cpu {
 template <std::size_t count>
 using Count = std::integral_constant<std::size_t, count>;
 
-/// Cuts `rows`, more than 0, into the fewest tiles of at most `most`, whose heights differ by one at most:
+/// Cuts `rows`, if there are any, into the fewest tiles of at most `most`, whose heights differ by one at most:
 /// call(Count of the greater height, how many rows are in tiles of that height; the others are one lower).
 template <std::size_t most, class Call>
 void in_even_tiles(std::size_t rows, const Call& call) {
+    if (rows == 0) return;
     const std::size_t tiles = (rows + most - 1) / most, height = (rows + tiles - 1) / tiles;
     const std::size_t lower = tiles * height - rows;
     const auto call_if = [&]<std::size_t count>(Count<count>) {
@@ -63,15 +64,14 @@ struct OuterGemm {
     static constexpr std::size_t short_depth = 16;
 
     static void all_rows(const Left& a, std::size_t depth, View<const T> b, View<T> c, bool accumulate) {
-        if (c.rows == 0) return;
         const std::size_t whole = c.cols / (most_packets * lanes) * (most_packets * lanes);
-        in_even_tiles<rows_at_once>(c.rows, [&]<std::size_t count>(Count<count>, std::size_t first) {
+        in_even_tiles<rows_at_once>(c.rows, [&]<std::size_t count>(Count<count>, std::size_t high_rows) {
             // Of a long sum, a column of tiles at once: its part of B stays in the first cache.
             const std::size_t at_once = depth > short_depth ? most_packets * lanes : std::max(whole, lanes);
             for (std::size_t j = 0; j < whole; j += at_once) {
-                tiles<most_packets, count>(a, depth, b, c, 0, first, j, j + at_once, accumulate);
+                tiles<most_packets, count>(a, depth, b, c, 0, high_rows, j, j + at_once, accumulate);
                 if constexpr (count > 1)
-                    tiles<most_packets, count - 1>(a, depth, b, c, first, c.rows, j, j + at_once, accumulate);
+                    tiles<most_packets, count - 1>(a, depth, b, c, high_rows, c.rows, j, j + at_once, accumulate);
             }
         });
         const std::size_t packets = (c.cols - whole) / lanes, rest = whole + packets * lanes;

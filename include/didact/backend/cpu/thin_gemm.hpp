@@ -14,8 +14,9 @@ struct ThinGemm {
     static constexpr std::size_t lanes = packet_size<T>;
     /// Up to how many rows, or terms, this is the faster way.
     static constexpr std::size_t most = 15;
+    /// A tile of C: at most so many rows, and the columns that the registers have room for, beside a packet of each row
+    /// of B and one of A.
     static constexpr std::size_t registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS, most_rows = 6;
-    /// The columns of a tile of C that has room in the registers, beside a packet of each row of B and one of A.
     template <std::size_t rows>
     static constexpr std::size_t columns_beside = std::min<std::size_t>((registers - 1) / (rows + 1), 8);
 
@@ -26,10 +27,9 @@ struct ThinGemm {
     /// C = op(A) op(B), or C += that, where `serves`. The bits of a row depend on its operands alone.
     static void product(Transpose transpose_a, View<const T> a, Transpose transpose_b, View<const T> b, View<T> c,
                         bool accumulate) {
-        if (c.rows == 0) return;
         if (transpose_a == Transpose::no && transpose_b == Transpose::yes) {
-            in_even_tiles<most_rows>(c.rows, [&]<std::size_t rows>(Count<rows>, std::size_t first) {
-                dots<rows>(a, b, c, first, accumulate);
+            in_even_tiles<most_rows>(c.rows, [&]<std::size_t rows>(Count<rows>, std::size_t high_rows) {
+                dots<rows>(a, b, c, high_rows, accumulate);
             });
             return;
         }
@@ -38,14 +38,14 @@ struct ThinGemm {
     }
 
   private:
-    /// C in tiles of `rows` rows up to row `lower`, then of one row less. Rows of B, a weight, come from afar: all of A
-    /// meets them while they are near.
+    /// C in tiles of `rows` rows for the first `high_rows`, then of one row less. Rows of B, a weight, come from afar:
+    /// all of A meets them while they are near.
     template <std::size_t rows>
-    static void dots(View<const T> a, View<const T> b, View<T> c, std::size_t lower, bool accumulate) {
+    static void dots(View<const T> a, View<const T> b, View<T> c, std::size_t high_rows, bool accumulate) {
         const auto columns_from = [&]<std::size_t columns>(std::size_t j, Count<columns>) {
-            dot_tiles<rows, columns>(a, b, c, 0, lower, j, accumulate);
+            dot_tiles<rows, columns>(a, b, c, 0, high_rows, j, accumulate);
             if constexpr (rows > 1)
-                if (lower < c.rows) dot_tiles<rows - 1, columns>(a, b, c, lower, c.rows, j, accumulate);
+                if (high_rows < c.rows) dot_tiles<rows - 1, columns>(a, b, c, high_rows, c.rows, j, accumulate);
         };
         constexpr std::size_t columns = columns_beside<rows>;
         std::size_t j = 0;
