@@ -3,7 +3,8 @@
 #
 # Installs what is missing, the peers into a virtual environment (2 GB; --venv DIR names another place), builds, runs both
 # sides in turn and writes table, picture and all measurements to benchmarks/results/. Needs a machine that does nothing
-# else meanwhile, and an hour. Other flags go to benchmarks/peers/compare.py, whose --help lists them:
+# else meanwhile, and two hours; --resume goes on where a run ended early. Other flags go to benchmarks/peers/compare.py,
+# whose --help lists them:
 #
 #   sh benchmarks/peers.sh --only MiniLM --rounds 7
 set -eu

@@ -10,6 +10,7 @@ The work is the same for both, from a batch to changed weights: the same losses 
 side's own; see NOTE.
 """
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -89,18 +90,17 @@ MEMORY_GOALS |= {name + ", bf16": goal for name, goal in MEMORY_GOALS.items()}
 
 
 def cpu():
-    """The processor's vendor and what it can do."""
+    """What the system says of the processor."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         lines = dict(line.split(":", 1) for line in file if ":" in line)
-    lines = {key.strip(): value.strip() for key, value in lines.items()}
-    return lines.get("vendor_id", ""), lines.get("flags", "").split()
+    return {key.strip(): value.strip() for key, value in lines.items()}
 
 
 def choose_rows(precision):
     """What bf16's goals are set for is a processor with AMX. Another has its rows in fp32, and MiniLM's full step in
     bf16 as well where it multiplies bf16 faster, as AMD's do."""
-    vendor, flags = cpu()
-    amx, dot_products = "amx_bf16" in flags, "avx512_bf16" in flags and "AMD" in vendor
+    flags = cpu().get("flags", "").split()
+    amx, dot_products = "amx_bf16" in flags, "avx512_bf16" in flags and "AMD" in cpu().get("vendor_id", "")
     fp32, bf16 = transformer_rows("fp32"), transformer_rows("bf16")
     if precision == "auto":
         rows = fp32[:1] + bf16 if amx else fp32 + (bf16[:1] if dot_products else [])
@@ -125,6 +125,8 @@ def parse():
     p.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "both"],
                    help="auto: what this processor is best at")
     p.add_argument("--out", default=os.path.join(ROOT, "benchmarks", "results"))
+    p.add_argument("--resume", action="store_true",
+                   help="keep the rows in --out that this program measured on this kind of processor with as many rounds")
     return p.parse_args()
 
 
@@ -195,6 +197,26 @@ def compare(a, row):
             "peer_mode": best[0].strip(), "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
             "rounds": len(kept), "undisturbed": quiet, "goal": row.goal, "memory": statistics.median(memory),
             "memory_goal": MEMORY_GOALS.get(row.name), "peer_modes": tried, "all_rounds": rounds}
+
+
+def measured_by(a):
+    """What rows of a table must share: program, kind of processor, how often and how long."""
+    with open(a.ours, "rb") as file:
+        program = hashlib.sha256(file.read()).hexdigest()
+    processor = ", ".join(cpu().get(key, "") for key in ("vendor_id", "cpu family", "model", "model name"))
+    return {"program": program, "processor": processor, "rounds": a.rounds, "steps": a.steps}
+
+
+def measured_before(a):
+    """The rows in --out that need not be measured again."""
+    path = os.path.join(a.out, "peers.json")
+    if not a.resume or not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        try:
+            return [result for result in json.load(file) if result["measured_by"] == measured_by(a)]
+        except (ValueError, KeyError, TypeError):
+            sys.exit(f"{path}: not a file of this program's, --resume cannot go on from it")
 
 
 def write(path, text):
@@ -275,21 +297,24 @@ def main():
     if not rows:
         sys.exit(f"--only {a.only}: no row is called so; there are: {'; '.join(row.name for row in all_rows)}")
     os.makedirs(a.out, exist_ok=True)
+    kept = {result["row"]: result for result in measured_before(a)}
     results, failed = [], []
     for row in rows:
         try:
-            results.append(compare(a, row))
+            if row.name not in kept:
+                kept[row.name] = dict(compare(a, row), measured_by=measured_by(a))
         except RuntimeError as error:
             failed.append(row.name)
             print(f"{row.name}: {error}", file=sys.stderr, flush=True)
             continue
-        print(table(results[-1:]).splitlines()[1], flush=True)
-    if results:
+        print(table([kept[row.name]]).splitlines()[1], flush=True)
+        # Row by row, so that a run that ends early leaves what it measured.
+        results = [kept[each.name] for each in all_rows if each.name in kept]
         write(os.path.join(a.out, "peers.json"), json.dumps(results, indent=1) + "\n")
         write(os.path.join(a.out, "peers.svg"), picture(results))
-        text = table(results) + f"\n{NOTE}\n"
-        write(os.path.join(a.out, "peers.txt"), text)
-        print("\n" + text, end="")
+        write(os.path.join(a.out, "peers.txt"), table(results) + f"\n{NOTE}\n")
+    if results:
+        print("\n" + table(results) + f"\n{NOTE}\n", end="")
         print(f"\n{os.path.join(a.out, 'peers.json')}, peers.svg, peers.txt")
     if failed:
         sys.exit(f"not measured: {', '.join(failed)}")
