@@ -115,6 +115,13 @@ TEST_SUITE("unit") {
         }
     }
 
+    TEST_CASE("each row of an activation's input serves as many rows of its gradient") {
+        Setting<double> s;
+        const View<double> x = s.matrix(2, 5), dy = s.matrix(6, 5), dx = s.matrix(6, 5);
+        activation_backward(s.context, Activation::relu, x, dy, dx);
+        CHECK(difference(dx, [&](auto i, auto j) { return x(i / 3, j) > 0 ? dy(i, j) : 0.0; }) == 0);
+    }
+
     TEST_CASE_TEMPLATE("tanh's gradient from its output is that from its input", T, float, double) {
         Setting<T> s;
         const View<T> x = s.matrix(4, 20), y = s.matrix(4, 20), dy = s.matrix(4, 20), dx = s.matrix(4, 20);

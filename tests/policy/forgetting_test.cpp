@@ -202,7 +202,7 @@ TEST_SUITE("property") {
         M model = model_with({3});
         Engine engine(model, 2);
         model.parameters().plan();
-        const Dataset data = small::vectors("data", 9, 5, 3, 4);
+        const Dataset data = small::vectors("data", 390, 5, 3, 4); // more than one pass takes
         const std::vector<double> expected = brute_force_fisher(engine, data, 0);
         AlignedVector<double> fisher(expected.size(), 0.0);
         forgetting::add_fisher(engine, data, 0, 0, {}, fisher);

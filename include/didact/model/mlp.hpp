@@ -102,13 +102,10 @@ class Mlp {
                                const Saved& saved) const requires std::is_same_v<Adapter, nn::NoAdapter> {
         const std::size_t first = first_trainable_stage(context.parameters), samples = saved.input.rows;
         const ArenaScope scope(context.arena);
-        const std::span<std::int32_t> sample = context.arena.template array<std::int32_t>(dhidden.rows);
-        for (std::size_t r = 0; r < sample.size(); ++r) sample[r] = std::int32_t(r / (dhidden.rows / samples));
         View<const S> up = dhidden;
         for (std::size_t i = layers_.size(); i-- > 0 && i + 1 >= first;) {
             const View<S> slopes = context.scratch(up.rows, up.cols), squares = context.scratch(samples, up.cols);
-            gather_rows(context, saved.before[i], sample, slopes);
-            activation_backward(context, Activation::relu, slopes, up, slopes);
+            activation_backward(context, Activation::relu, saved.before[i], up, slopes);
             sum_weighted_squares(context, slopes, weights, squares);
             layers_[i].add_squared_gradients(context, squares, saved.layers[i]);
             if (i + 1 == first) break;

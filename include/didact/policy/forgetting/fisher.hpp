@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <string_view>
 
 #include "didact/data/stream.hpp"
@@ -45,11 +46,15 @@ inline constexpr bool by_rows = requires(const Model& model, const Head& head, t
     model.trunk().add_squared_gradients(context, view, weights, saved);
 };
 
+/// How many samples a pass takes: one where their gradients cannot be told apart by rows. Multiples of 48 fill the
+/// panels of every provider's products; with many classes fewer samples have as many rows.
 template <class Model>
-bool gives_rows(Engine<Model>& engine, std::size_t task) {
-    return engine.model().with_head(task, [](const auto& head) {
-        return by_rows<Model, std::remove_cvref_t<decltype(head)>> &&
-               head.problem_type == std::string_view("single_label_classification");
+std::size_t samples_at_once(Engine<Model>& engine, std::size_t task) {
+    return engine.model().with_head(task, [](const auto& head) -> std::size_t {
+        if constexpr (by_rows<Model, std::remove_cvref_t<decltype(head)>>)
+            if (head.problem_type == std::string_view("single_label_classification"))
+                return 48 * std::clamp<std::size_t>(40 / head.options().num_labels, 1, 8);
+        return 1;
     });
 }
 
@@ -92,7 +97,7 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::uint32_t(i);
     if (count < data.size()) Random(moment.key(RandomPurpose::fisher, task)).shuffle(std::span<std::uint32_t>(order));
     const FlushDenormals flush;
-    const std::size_t at_once = gives_rows(engine, task) ? 64 : 1;
+    const std::size_t at_once = samples_at_once(engine, task);
     Batch batch;
     for (std::size_t i = 0; i < count; i += at_once) {
         batch.clear();
