@@ -68,6 +68,7 @@ void shapes(benchmark::internal::Benchmark* rows) {
         ->Args({160, 64, 64})
         ->Args({10, 784, 256})
         ->Args({8, hidden, hidden})
+        ->Args({8, hidden, inner})
         ->Args({1, hidden, hidden});
 }
 BENCHMARK_CAPTURE(gemm_of_linear, forward, Product::forward)->Name("Gemm/Forward")->Apply(shapes);

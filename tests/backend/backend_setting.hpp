@@ -54,10 +54,12 @@ struct Setting {
     }
 };
 
-/// Whether contiguous matrices are the same byte by byte.
+/// Whether matrices are the same byte by byte.
 template <class T>
 bool same_bits(View<T> a, View<T> b) {
-    return a.size() == b.size() && std::memcmp(a.data, b.data, a.size() * sizeof(T)) == 0;
+    bool same = a.rows == b.rows && a.cols == b.cols;
+    for (std::size_t i = 0; i < a.rows && same; ++i) same = std::memcmp(a.row(i), b.row(i), a.cols * sizeof(T)) == 0;
+    return same;
 }
 
 /// The largest difference between `a` and expected(i, j), in double.

@@ -155,6 +155,30 @@ TEST_SUITE("unit") {
             }
     }
 
+    TEST_CASE_TEMPLATE("a product with a large matrix has in each part the bits of the product with that part", T,
+                       float, double) {
+        using Gemm = cpu::OuterGemm<T>;
+        constexpr std::size_t k = 1300, columns = 256 / sizeof(T), n = 16 * columns + 27; // on more pages than 1024
+        for (const std::size_t m : {1, 4, 13})
+            for (const bool accumulate : {false, true}) {
+                Setting<T> s;
+                const View<T> a = s.matrix(m, k, 3), b = s.matrix(k, n, 5), c = s.matrix(m, n, 2),
+                              before = s.copy_of(c);
+                Gemm::product(Gemm::left(a), k, b, c, accumulate);
+                CHECK(difference(c, [&](std::size_t i, std::size_t j) {
+                          double sum = accumulate ? double(before(i, j)) : 0;
+                          for (std::size_t l = 0; l < k; ++l) sum += double(a(i, l)) * double(b(l, j));
+                          return sum;
+                      }) < 100 * tolerance<T>);
+                for (std::size_t j = 0; j < n; j += columns) {
+                    const std::size_t count = std::min(columns, n - j);
+                    const View<T> part = before.middle_cols(j, count);
+                    Gemm::product(Gemm::left(a), k, s.copy_of(b.middle_cols(j, count)), part, accumulate);
+                    CHECK(same_bits(part, c.middle_cols(j, count)));
+                }
+            }
+    }
+
     TEST_CASE_TEMPLATE("a product has the same bits for any number of threads", T, float, double) {
         for (const Transpose ta : both) {
             Setting<T> one(1);

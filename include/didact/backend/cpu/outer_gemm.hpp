@@ -53,36 +53,56 @@ struct OuterGemm {
     /// C = op(A) B, or C += that. op(A): (m, depth), B: (depth, n), C: (m, n). The bits of a row depend on its operands
     /// alone.
     static void product(const Left& a, std::size_t depth, View<const T> b, View<T> c, bool accumulate) {
-        // A few rows of B stay in the first cache, so C is written from its first row to its last.
-        if (depth > short_depth) return all_rows(a, depth, b, c, accumulate);
-        for (std::size_t i = 0; i < c.rows; i += rows_at_once)
-            all_rows({a.data + i * a.row_stride, a.row_stride, a.depth_stride}, depth, b,
-                     c.middle_rows(i, std::min(rows_at_once, c.rows - i)), accumulate);
+        if (depth <= short_depth) {
+            // A few rows of B stay in the first cache, so C is written from its first row to its last.
+            for (std::size_t i = 0; i < c.rows; i += rows_at_once)
+                all_rows({a.data + i * a.row_stride, a.row_stride, a.depth_stride}, depth, b,
+                         c.middle_rows(i, std::min(rows_at_once, c.rows - i)), {accumulate, c.cols});
+        } else if (depth * std::min(b.stride * sizeof(T), page) <= most_pages * page) {
+            // A column of tiles at once: its part of B stays in a near cache.
+            all_rows(a, depth, b, c, {accumulate, most_packets * lanes});
+        } else {
+            // A column that lies on more pages than the processor keeps addresses of takes several times as long as
+            // rows: a few of those at once, cut where they would leave the first cache, while the next are fetched.
+            for (std::size_t d = 0; d < depth; d += short_depth) {
+                const std::size_t count = std::min(short_depth, depth - d);
+                const Pass pass{accumulate || d > 0, row_bytes / sizeof(T),
+                                d + 2 * short_depth <= depth ? short_depth * b.stride : 0};
+                all_rows({a.data + d * a.depth_stride, a.row_stride, a.depth_stride}, count, b.middle_rows(d, count), c,
+                         pass);
+            }
+        }
     }
 
   private:
-    static constexpr std::size_t short_depth = 16;
+    static constexpr std::size_t short_depth = 16, row_bytes = 1024, line = 64 / sizeof(T), page = 4096,
+                                 most_pages = 1024;
 
-    static void all_rows(const Left& a, std::size_t depth, View<const T> b, View<T> c, bool accumulate) {
+    struct Pass {
+        bool accumulate;
+        std::size_t columns;   ///< so many of all rows before the next ones
+        std::size_t ahead = 0; ///< how far beyond an element of B its cache line is fetched, or 0
+    };
+
+    static void all_rows(const Left& a, std::size_t depth, View<const T> b, View<T> c, const Pass& pass) {
         const std::size_t whole = c.cols / (most_packets * lanes) * (most_packets * lanes);
         in_even_tiles<rows_at_once>(c.rows, [&]<std::size_t count>(Count<count>, std::size_t high_rows) {
-            // Of a long sum, a column of tiles at once: its part of B stays in the first cache.
-            const std::size_t at_once = depth > short_depth ? most_packets * lanes : std::max(whole, lanes);
-            for (std::size_t j = 0; j < whole; j += at_once) {
-                tiles<most_packets, count>(a, depth, b, c, 0, high_rows, j, j + at_once, accumulate);
+            for (std::size_t j = 0; j < whole; j += pass.columns) {
+                const std::size_t end = std::min(whole, j + pass.columns);
+                tiles<most_packets, count>(a, depth, b, c, 0, high_rows, j, end, pass);
                 if constexpr (count > 1)
-                    tiles<most_packets, count - 1>(a, depth, b, c, high_rows, c.rows, j, j + at_once, accumulate);
+                    tiles<most_packets, count - 1>(a, depth, b, c, high_rows, c.rows, j, end, pass);
             }
         });
         const std::size_t packets = (c.cols - whole) / lanes, rest = whole + packets * lanes;
         if constexpr (most_packets > 2) {
-            if (packets == 3) rows<3, most_rows<3>>(a, depth, b, c, 0, whole, accumulate);
-            if (packets == 2) rows<2, most_rows<2>>(a, depth, b, c, 0, whole, accumulate);
+            if (packets == 3) rows<3, most_rows<3>>(a, depth, b, c, 0, whole, pass);
+            if (packets == 2) rows<2, most_rows<2>>(a, depth, b, c, 0, whole, pass);
         }
-        if (packets == 1) rows<1, most_rows<1>>(a, depth, b, c, 0, whole, accumulate);
+        if (packets == 1) rows<1, most_rows<1>>(a, depth, b, c, 0, whole, pass);
         for (std::size_t j = rest; j < c.cols; ++j)
             for (std::size_t i = 0; i < c.rows; ++i) {
-                T sum = accumulate ? c(i, j) : T(0);
+                T sum = pass.accumulate ? c(i, j) : T(0);
                 for (std::size_t d = 0; d < depth; ++d) sum = std::fma(a(i, d), b(d, j), sum);
                 c(i, j) = sum;
             }
@@ -91,11 +111,11 @@ struct OuterGemm {
     /// Tiles of `count` rows from row i on, then of half as many, of the last columns.
     template <std::size_t packets, std::size_t count>
     static void rows(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t i, std::size_t j,
-                     bool accumulate) {
+                     const Pass& pass) {
         const std::size_t end = i + (c.rows - i) / count * count;
-        tiles<packets, count>(a, depth, b, c, i, end, j, j + packets * lanes, accumulate);
+        tiles<packets, count>(a, depth, b, c, i, end, j, j + packets * lanes, pass);
         if constexpr (count > 1)
-            if (end < c.rows) rows<packets, count / 2>(a, depth, b, c, end, j, accumulate);
+            if (end < c.rows) rows<packets, count / 2>(a, depth, b, c, end, j, pass);
     }
 
     /// Rows [top, bottom) of columns [j, end), in whole tiles. The loops over a tile are unrolled by pragmas: at -O2
@@ -103,9 +123,13 @@ struct OuterGemm {
     /// of its own, as one with several kinds of tiles has too few registers for some.
     template <std::size_t packets, std::size_t count>
     [[gnu::noinline]] static void tiles(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t top,
-                                        std::size_t bottom, std::size_t j, std::size_t end, bool accumulate) {
+                                        std::size_t bottom, std::size_t j, std::size_t end, const Pass& pass) {
         const std::size_t row_stride = a.row_stride, depth_stride = a.depth_stride;
-        for (; j < end; j += packets * lanes)
+        for (; j < end; j += packets * lanes) {
+            if (top == 0 && pass.ahead > 0)
+                for (std::size_t d = 0; d < depth; ++d)
+                    for (std::size_t s = 0; s < packets * lanes; s += line)
+                        __builtin_prefetch(b.row(d) + j + pass.ahead + s);
             for (std::size_t i = top; i < bottom; i += count) {
                 Packet<T> sums[count][packets];
                 T* const out = c.row(i) + j;
@@ -114,12 +138,16 @@ struct OuterGemm {
                 for (std::size_t r = 0; r < count; ++r, row += c.stride)
 #pragma GCC unroll 16
                     for (std::size_t s = 0; s < packets; ++s)
-                        sums[r][s] = accumulate ? load<T>(row + s * lanes) : constant(T(0));
+                        sums[r][s] = pass.accumulate ? load<T>(row + s * lanes) : constant(T(0));
                 const T *left = a.data + i * row_stride, *right = b.data + j;
                 for (std::size_t d = 0; d < depth; ++d, left += depth_stride, right += b.stride) {
                     Packet<T> of_right[packets];
 #pragma GCC unroll 16
-                    for (std::size_t s = 0; s < packets; ++s) of_right[s] = load<T>(right + s * lanes);
+                    for (std::size_t s = 0; s < packets; ++s) {
+                        of_right[s] = load<T>(right + s * lanes);
+                        // Or GCC reads it anew for each product, and the processor waits.
+                        if constexpr (count > 1) EIGEN_OPTIMIZATION_BARRIER(of_right[s])
+                    }
 #pragma GCC unroll 16
                     for (std::size_t r = 0; r < count; ++r) {
                         const Packet<T> of_left = constant(left[r * row_stride]);
@@ -134,6 +162,7 @@ struct OuterGemm {
 #pragma GCC unroll 16
                     for (std::size_t s = 0; s < packets; ++s) store<T>(row + s * lanes, sums[r][s]);
             }
+        }
     }
 };
 
