@@ -14,6 +14,8 @@ using namespace didact::backend_test;
 
 namespace {
 
+constexpr std::size_t few = cpu::ThinGemm<float>::most; // rows or terms, which are multiplied as floats
+
 constexpr Transpose both[] = {Transpose::no, Transpose::yes};
 
 double rounded(float value) { return double(float(bf16::nearest(value))); }
@@ -57,18 +59,18 @@ void for_each_way(Setting<bf16>& s, const Check& check) {
 TEST_SUITE("unit") {
 
     TEST_CASE("a matrix product with Cpu<bf16> is the sum over k of rounded operands, in every layout") {
-        for (const auto& [m, n, k] : std::vector<std::array<std::size_t, 3>>{{16, 1, 1},
-                                                                             {16, 5, 0},
-                                                                             {16, 3, 70},
-                                                                             {17, 31, 16},
+        for (const auto& [m, n, k] : std::vector<std::array<std::size_t, 3>>{{few + 1, 1, 1},
+                                                                             {few + 1, 5, 0},
+                                                                             {few + 1, 3, 70},
+                                                                             {few + 2, 31, few + 1},
                                                                              {65, 80, 52},
-                                                                             {20, 200, 67},
+                                                                             {few + 5, 200, 67},
                                                                              {200, 20, 67},
                                                                              {130, 40, 800}})
             for (const Transpose ta : both)
                 for (const Transpose tb : both) {
                     Setting<bf16> s;
-                    if (ta == Transpose::yes && k < 16) continue; // ThinGemm's
+                    if (ta == Transpose::yes && k <= few) continue;
                     const View<float> a = ta == Transpose::no ? s.matrix(m, k, 3) : s.matrix(k, m, 3);
                     const View<float> b = tb == Transpose::no ? s.matrix(k, n, 5) : s.matrix(n, k, 5);
                     const View<float> before = s.matrix(m, n), bias = s.matrix(1, n);
@@ -122,7 +124,8 @@ TEST_SUITE("unit") {
                 for_each_way(s, [&](const std::string& way, const auto& multiply) {
                     multiply(Transpose::no, View<const float>(a), tb, View<const float>(b), all, false,
                              View<const float>(bias));
-                    for (const std::size_t rows : {16u, 17u, 31u, 50u, 67u, 72u, 131u, 257u})
+                    for (const std::size_t rows : {few + 1, few + 2, std::size_t(31), std::size_t(50), std::size_t(67),
+                                                   std::size_t(72), std::size_t(131), std::size_t(257)})
                         for (const std::size_t first : {std::size_t(0), (most - rows) / 2}) {
                             const View<float> part = some.middle_rows(0, rows);
                             multiply(Transpose::no, View<const float>(a.middle_rows(first, rows)), tb,

@@ -59,10 +59,11 @@ TEST_SUITE("unit") {
                 const View<T> b = tb == Transpose::no ? s.repeating_matrix(k, n) : s.repeating_matrix(n, k);
                 const View<T> bias = s.matrix(1, n), some = s.result(400, n);
                 // Few rows are multiplied in another way than many.
-                std::vector<std::size_t> many = {16, 17, 31, 50, 67, 72};
+                constexpr std::size_t few = cpu::ThinGemm<T>::most;
+                std::vector<std::size_t> many = {few + 1, few + 2, 31, 50, 67, 72};
                 // Tiles of whole panels; those of oneDNN with AVX-512 are only known to hold for the rows above.
                 if (cpu::GemmProvider<T>::row_panel() < 16) many.insert(many.end(), {131, 400});
-                for (const std::vector<std::size_t>& counts : {std::vector<std::size_t>{1, 3, 4, 11, 15}, many}) {
+                for (const std::vector<std::size_t>& counts : {std::vector<std::size_t>{1, 3, 4, 11, few}, many}) {
                     const std::size_t most = counts.back();
                     const View<T> all = s.result(most, n);
                     gemm(s.context, Transpose::no, a.middle_rows(0, most), tb, b, all, false, bias);

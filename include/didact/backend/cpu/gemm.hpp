@@ -151,8 +151,6 @@ template <CpuBackend B>
 void gemm(Context<B>& context, Transpose transpose_a, const Factor<B>& a, Transpose transpose_b, const Factor<B>& b,
           View<Scalar<B>> c, bool accumulate = false, View<const Scalar<B>> bias = {}) {
     using T = Scalar<B>;
-    // Gradients of fewer rows may wait as their values; more may be factors that have none.
-    static_assert(cpu::ThinGemm<T>::most + 1 == B::independent_rows);
     const std::size_t k = transpose_a == Transpose::no ? a.cols : a.rows;
     if ((transpose_a == Transpose::no ? a.rows : a.cols) != c.rows ||
         (transpose_b == Transpose::no ? b.rows : b.cols) != k ||

@@ -13,7 +13,7 @@ template <class T>
 struct ThinGemm {
     static constexpr std::size_t lanes = packet_size<T>;
     /// Up to how many rows, or terms, this is the faster way.
-    static constexpr std::size_t most = 15;
+    static constexpr std::size_t most = Cpu<T>::independent_rows - 1;
     /// A tile of C: at most so many rows, and the columns that the registers have room for, beside a packet of each row
     /// of B and one of A.
     static constexpr std::size_t registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS, most_rows = 6;
