@@ -199,24 +199,42 @@ def compare(a, row):
             "memory_goal": MEMORY_GOALS.get(row.name), "peer_modes": tried, "all_rounds": rounds}
 
 
+def digest(paths):
+    sha = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            sha.update(file.read())
+    return sha.hexdigest()
+
+
 def measured_by(a):
-    """What rows of a table must share: program, kind of processor, how often and how long."""
-    with open(a.ours, "rb") as file:
-        program = hashlib.sha256(file.read()).hexdigest()
-    processor = ", ".join(cpu().get(key, "") for key in ("vendor_id", "cpu family", "model", "model name"))
-    return {"program": program, "processor": processor, "rounds": a.rounds, "steps": a.steps}
+    """What rows of a table must share: the programs of both sides, kind of processor, how often and how long."""
+    scripts = [os.path.join(a.peers, name) for name in sorted(os.listdir(a.peers)) if name.endswith(".py")]
+    versions = ("import importlib.metadata as m; print(*(f'{d.name} {d.version}' for d in m.distributions() if d.name "
+                "in ('torch', 'transformers', 'peft', 'avalanche-lib')), sep=', ')")
+    peers = subprocess.run([a.python, "-c", versions], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    keys = ("vendor_id", "cpu family", "model", "model name", "CPU implementer", "CPU part")
+    return {"program": digest([a.ours]), "scripts": digest([os.path.abspath(__file__), *scripts]), "peers": peers,
+            "processor": ", ".join(cpu().get(key, "") for key in keys), "rounds": a.rounds, "steps": a.steps}
 
 
-def measured_before(a):
-    """The rows in --out that need not be measured again."""
+def measured_before(a, by):
+    """By name, the rows in --out that need not be measured again. A file with others is kept beside the new one."""
     path = os.path.join(a.out, "peers.json")
-    if not a.resume or not os.path.exists(path):
-        return []
-    with open(path, encoding="utf-8") as file:
-        try:
-            return [result for result in json.load(file) if result["measured_by"] == measured_by(a)]
-        except (ValueError, KeyError, TypeError):
-            sys.exit(f"{path}: not a file of this program's, --resume cannot go on from it")
+    if not os.path.exists(path):
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            before = json.load(file)
+        kept = {r["row"]: r for r in before if a.resume and r.get("measured_by") == by}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        sys.exit(f"{path}: not a table of this program's ({error}); move it, or name another --out")
+    if a.resume:
+        print(f"Of {len(before)} rows measured before, {len(kept)} are kept.", flush=True)
+    if len(kept) < len(before):
+        os.replace(path, path + ".before")
+        print(f"{path} is now {path}.before", flush=True)
+    return kept
 
 
 def write(path, text):
@@ -297,19 +315,21 @@ def main():
     if not rows:
         sys.exit(f"--only {a.only}: no row is called so; there are: {'; '.join(row.name for row in all_rows)}")
     os.makedirs(a.out, exist_ok=True)
-    kept = {result["row"]: result for result in measured_before(a)}
+    by = measured_by(a)
+    kept = measured_before(a, by)
     results, failed = [], []
     for row in rows:
         try:
             if row.name not in kept:
-                kept[row.name] = dict(compare(a, row), measured_by=measured_by(a))
+                kept[row.name] = dict(compare(a, row), measured_by=by)
         except RuntimeError as error:
             failed.append(row.name)
             print(f"{row.name}: {error}", file=sys.stderr, flush=True)
             continue
         print(table([kept[row.name]]).splitlines()[1], flush=True)
         # Row by row, so that a run that ends early leaves what it measured.
-        results = [kept[each.name] for each in all_rows if each.name in kept]
+        names = [each.name for each in all_rows]
+        results = sorted(kept.values(), key=lambda r: names.index(r["row"]) if r["row"] in names else len(names))
         write(os.path.join(a.out, "peers.json"), json.dumps(results, indent=1) + "\n")
         write(os.path.join(a.out, "peers.svg"), picture(results))
         write(os.path.join(a.out, "peers.txt"), table(results) + f"\n{NOTE}\n")

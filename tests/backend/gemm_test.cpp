@@ -12,6 +12,7 @@ using namespace didact::backend_test;
 namespace {
 
 constexpr Transpose both[] = {Transpose::no, Transpose::yes};
+constexpr std::size_t few = cpu::ThinGemm<float>::most; // rows that are multiplied in another way than more
 
 }
 
@@ -21,7 +22,7 @@ TEST_SUITE("unit") {
                        float, double) {
         // The last two are cut into tiles, by rows and by columns.
         for (const auto& [m, n, k] : std::vector<std::array<std::size_t, 3>>{
-                 {1, 1, 1}, {5, 3, 7}, {4, 4, 4}, {17, 31, 9}, {65, 80, 52}, {20, 200, 67}})
+                 {1, 1, 1}, {5, 3, 7}, {4, 4, 4}, {few + 2, 31, 9}, {65, 80, 52}, {few + 5, 200, 67}})
             for (const Transpose ta : both)
                 for (const Transpose tb : both)
                     for (const int kind : {0, 1, 2}) { // plain, bias, accumulate
@@ -59,7 +60,6 @@ TEST_SUITE("unit") {
                 const View<T> b = tb == Transpose::no ? s.repeating_matrix(k, n) : s.repeating_matrix(n, k);
                 const View<T> bias = s.matrix(1, n), some = s.result(400, n);
                 // Few rows are multiplied in another way than many.
-                constexpr std::size_t few = cpu::ThinGemm<T>::most;
                 std::vector<std::size_t> many = {few + 1, few + 2, 31, 50, 67, 72};
                 // Tiles of whole panels; those of oneDNN with AVX-512 are only known to hold for the rows above.
                 if (cpu::GemmProvider<T>::row_panel() < 16) many.insert(many.end(), {131, 400});
@@ -170,7 +170,7 @@ TEST_SUITE("unit") {
                           double sum = accumulate ? double(before(i, j)) : 0;
                           for (std::size_t l = 0; l < k; ++l) sum += double(a(i, l)) * double(b(l, j));
                           return sum;
-                      }) < 100 * tolerance<T>);
+                      }) < 300 * tolerance<T>);
                 for (std::size_t j = 0; j < n; j += columns) {
                     const std::size_t count = std::min(columns, n - j);
                     const View<T> part = before.middle_cols(j, count);
@@ -198,7 +198,7 @@ TEST_SUITE("unit") {
     TEST_CASE_TEMPLATE("a product over an empty dimension is the bias", T, float, double, bf16) {
         Setting<T> s;
         using S = typename Setting<T>::S;
-        for (const std::size_t rows : {3u, 20u}) {
+        for (const std::size_t rows : {std::size_t(3), few + 5}) {
             const View<S> c = s.matrix(rows, 4), bias = s.matrix(1, 4), a = s.matrix(rows, 1), b = s.matrix(1, 4);
             gemm(s.context, Transpose::no, View<const S>(a.data, rows, 0), Transpose::no, View<const S>(b.data, 0, 4),
                  c, false, bias);

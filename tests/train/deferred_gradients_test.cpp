@@ -106,7 +106,7 @@ TEST_SUITE("unit") {
         const auto sgd = optimizer::Sgd{.learning_rate = 0.05};
         CHECK(train(accumulating, sgd).values == train(accumulating, sgd, ReadsGradients{}).values);
         // More terms than are kept: some are computed before, by other means.
-        accumulating.accumulation = 5;
+        accumulating.accumulation = 7;
         const Outcome waits = train(accumulating, sgd), direct = train(accumulating, sgd, ReadsGradients{});
         check_norms(waits, direct);
         for (std::size_t i = 0; i < waits.values.size(); i += 97)

@@ -19,7 +19,7 @@ class DeferredProducts {
         View<const S> left, right;
     };
 
-    static constexpr std::size_t most_terms = 32;
+    static constexpr std::size_t most_terms = 48;
 
     /// Adds the terms of leftᵀ right to those that are kept of `parameter`. False, and nothing kept, where there would
     /// be too many or the weight is too small to gain.

@@ -148,13 +148,13 @@ void activation_forward(Context<B>& context, Activation kind, View<const Scalar<
     cpu::for_each_row(context, y.rows, y.cols, [&](std::size_t i) { activate(y.cols, x.row(i), y.row(i)); });
 }
 
-/// dx = dy ⊙ activation′(x); dx may be dy. Where x has fewer rows, each of them serves as many rows of dy, one group
-/// after another.
+/// dx = dy ⊙ activation′(x); dx may be dy. Where dy has a multiple of x's rows, each row of x serves as many of them,
+/// one group after another.
 template <CpuBackend B>
 void activation_backward(Context<B>& context, Activation kind, View<const Scalar<B>> x, View<const Scalar<B>> dy,
                          View<Scalar<B>> dx) {
     const auto gradient = cpu::activation_gradient_of_row<Scalar<B>>(kind);
-    const std::size_t each = x.rows == 0 ? 1 : dx.rows / x.rows;
+    const std::size_t each = std::max<std::size_t>(1, dx.rows / std::max<std::size_t>(1, x.rows));
     cpu::for_each_row(context, dx.rows, dx.cols,
                       [&](std::size_t i) { gradient(dx.cols, x.row(i / each), dy.row(i), dx.row(i)); });
 }

@@ -126,7 +126,7 @@ struct OuterGemm {
                                         std::size_t bottom, std::size_t j, std::size_t end, const Pass& pass) {
         const std::size_t row_stride = a.row_stride, depth_stride = a.depth_stride;
         for (; j < end; j += packets * lanes) {
-            if (top == 0 && pass.ahead > 0)
+            if (top == 0 && top < bottom && pass.ahead > 0)
                 for (std::size_t d = 0; d < depth; ++d)
                     for (std::size_t s = 0; s < packets * lanes; s += line)
                         __builtin_prefetch(b.row(d) + j + pass.ahead + s);
@@ -146,7 +146,9 @@ struct OuterGemm {
                     for (std::size_t s = 0; s < packets; ++s) {
                         of_right[s] = load<T>(right + s * lanes);
                         // Or GCC reads it anew for each product, and the processor waits.
-                        if constexpr (count > 1) EIGEN_OPTIMIZATION_BARRIER(of_right[s])
+                        if constexpr (count > 1) {
+                            EIGEN_OPTIMIZATION_BARRIER(of_right[s])
+                        }
                     }
 #pragma GCC unroll 16
                     for (std::size_t r = 0; r < count; ++r) {

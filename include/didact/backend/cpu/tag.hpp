@@ -27,7 +27,9 @@ struct Cpu {
     using Scalar = std::conditional_t<std::same_as<T, bf16>, float, T>;
     using Accumulator = double;
     using Operand = T; ///< of matrix products
-    /// Beyond what ThinGemm serves. With registers of eight floats that is faster than a library up to more rows.
+    /// One more than ThinGemm serves, which with registers of eight floats is faster than a library up to more rows.
+    /// Gradients of fewer rows may wait as their values; more may be factors that have none. Floats decide for doubles
+    /// too, which check gradients.
     static constexpr std::size_t independent_rows = cpu::packet_size<float> == 8 ? 24 : 16;
     static constexpr const char* name = std::same_as<T, bf16> ? "cpu-bfloat16"
                                         : sizeof(T) == 4      ? "cpu-float32"

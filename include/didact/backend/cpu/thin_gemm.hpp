@@ -72,7 +72,9 @@ struct ThinGemm {
 #pragma GCC unroll 16
                 for (std::size_t s = 0; s < columns; ++s) {
                     right[s] = load<T>(of_b + s * b.stride + d);
-                    if constexpr (rows > 1) EIGEN_OPTIMIZATION_BARRIER(right[s])
+                    if constexpr (rows > 1) {
+                        EIGEN_OPTIMIZATION_BARRIER(right[s])
+                    }
                 }
 #pragma GCC unroll 16
                 for (std::size_t r = 0; r < rows; ++r) {

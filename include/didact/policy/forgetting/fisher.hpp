@@ -46,14 +46,14 @@ inline constexpr bool by_rows = requires(const Model& model, const Head& head, t
     model.trunk().add_squared_gradients(context, view, weights, saved);
 };
 
-/// How many samples a pass takes: one where their gradients cannot be told apart by rows. Multiples of 48 fill the
-/// panels of every provider's products; with many classes fewer samples have as many rows.
+/// How many samples a pass takes: one where their gradients cannot be told apart by rows. Multiples of 96 fill the
+/// panels of every provider's products. Each sample has a row for each label, so with few labels there are more.
 template <class Model>
 std::size_t samples_at_once(Engine<Model>& engine, std::size_t task) {
     return engine.model().with_head(task, [](const auto& head) -> std::size_t {
         if constexpr (by_rows<Model, std::remove_cvref_t<decltype(head)>>)
             if (head.problem_type == std::string_view("single_label_classification"))
-                return 48 * std::clamp<std::size_t>(40 / head.options().num_labels, 1, 8);
+                return 96 * std::clamp<std::size_t>(20 / std::max<std::size_t>(head.options().num_labels, 1), 1, 4);
         return 1;
     });
 }
