@@ -212,7 +212,10 @@ def measured_by(a):
     scripts = [os.path.join(a.peers, name) for name in sorted(os.listdir(a.peers)) if name.endswith(".py")]
     versions = ("import importlib.metadata as m; print(*(f'{d.name} {d.version}' for d in m.distributions() if d.name "
                 "in ('torch', 'transformers', 'peft', 'avalanche-lib')), sep=', ')")
-    peers = subprocess.run([a.python, "-c", versions], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    try:
+        peers = subprocess.run([a.python, "-c", versions], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"--python {a.python}: does not run the peers ({error})")
     keys = ("vendor_id", "cpu family", "model", "model name", "CPU implementer", "CPU part")
     return {"program": digest([a.ours]), "scripts": digest([os.path.abspath(__file__), *scripts]), "peers": peers,
             "processor": ", ".join(cpu().get(key, "") for key in keys), "rounds": a.rounds, "steps": a.steps}
@@ -232,8 +235,11 @@ def measured_before(a, by):
     if a.resume:
         print(f"Of {len(before)} rows measured before, {len(kept)} are kept.", flush=True)
     if len(kept) < len(before):
-        os.replace(path, path + ".before")
-        print(f"{path} is now {path}.before", flush=True)
+        number = 1
+        while os.path.exists(f"{path}.before.{number}"):
+            number += 1
+        os.rename(path, f"{path}.before.{number}")
+        print(f"{path} is now {path}.before.{number}", flush=True)
     return kept
 
 
@@ -314,9 +320,13 @@ def main():
     rows = [row for row in all_rows if a.only in row.name]
     if not rows:
         sys.exit(f"--only {a.only}: no row is called so; there are: {'; '.join(row.name for row in all_rows)}")
-    os.makedirs(a.out, exist_ok=True)
+    try:
+        os.makedirs(a.out, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"--out {a.out}: not a folder that can be written to ({error})")
     by = measured_by(a)
     kept = measured_before(a, by)
+    names = [each.name for each in all_rows]
     results, failed = [], []
     for row in rows:
         try:
@@ -328,7 +338,6 @@ def main():
             continue
         print(table([kept[row.name]]).splitlines()[1], flush=True)
         # Row by row, so that a run that ends early leaves what it measured.
-        names = [each.name for each in all_rows]
         results = sorted(kept.values(), key=lambda r: names.index(r["row"]) if r["row"] in names else len(names))
         write(os.path.join(a.out, "peers.json"), json.dumps(results, indent=1) + "\n")
         write(os.path.join(a.out, "peers.svg"), picture(results))

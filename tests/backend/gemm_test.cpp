@@ -163,7 +163,7 @@ TEST_SUITE("unit") {
         for (const std::size_t m : {1, 4, 13})
             for (const bool accumulate : {false, true}) {
                 Setting<T> s;
-                const View<T> a = s.matrix(m, k, 3), b = s.matrix(k, n, 5), c = s.matrix(m, n, 2),
+                const View<T> a = s.matrix(m, k, 3), b = s.repeating_matrix(k, n), c = s.matrix(m, n, 2),
                               before = s.copy_of(c);
                 Gemm::product(Gemm::left(a), k, b, c, accumulate);
                 CHECK(difference(c, [&](std::size_t i, std::size_t j) {
