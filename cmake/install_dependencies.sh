@@ -4,8 +4,8 @@
 # .deps/root, for which the variables that a build needs are set (source this file, or set what it prints).
 # apt is tried in every run of the checks; dnf and brew were written from their package lists and never run.
 #
-# didact_needs (build, test, model, clang; default all but the last) chooses what for. DIDACT_NO_INSTALL=1 leaves the
-# system as it is.
+# didact_needs (build, test, model, clang, arm64; default all but the last two) chooses what for. DIDACT_NO_INSTALL=1
+# leaves the system as it is.
 
 didact_root=${didact_root:-$(cd "$(dirname "$0")/.." && pwd)}
 didact_needs=${didact_needs:-build test model}
@@ -40,6 +40,10 @@ END
 clang                 clang              llvm
 llvm                  llvm               -
 -                     compiler-rt        -
+END
+        arm64) cat <<'END' ;;
+g++-aarch64-linux-gnu -                  -
+qemu-user-static      -                  -
 END
         model) cat <<'END' ;;
 python3               python3            python

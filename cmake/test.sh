@@ -5,7 +5,10 @@ set -eu
 didact_root=$(cd "$(dirname "$0")/.." && pwd)
 preset=${1:-release}
 didact_needs="build test"
-[ "$preset" != sanitize ] || didact_needs="$didact_needs clang"
+case $preset in
+sanitize) didact_needs="$didact_needs clang" ;;
+arm64) didact_needs="$didact_needs arm64" ;;
+esac
 . "$didact_root/cmake/install_dependencies.sh"
 
 cd "$didact_root"

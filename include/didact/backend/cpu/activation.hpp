@@ -62,9 +62,9 @@ Packet<float> activate(const Packet<float>& x) {
     } else if constexpr (kind == Activation::gelu_tanh) {
         const Packet<float> inner = polynomial(pmul(x, x), {0.7978845608028654f, 0.7978845608028654f * 0.044715f});
         const Packet<float> half = pmul(x, constant(0.5f));
-        return pmadd(half, ptanh(pmul(x, inner)), half);
+        return pmadd(half, hyperbolic_tangent(pmul(x, inner)), half);
     } else {
-        return ptanh(x);
+        return hyperbolic_tangent(x);
     }
 }
 
@@ -79,12 +79,12 @@ Packet<float> activation_slope(const Packet<float>& x) {
         return pselect(pcmp_lt(x, constant(0.0f)), below, psub(one, below));
     } else if constexpr (kind == Activation::gelu_tanh) {
         constexpr float c = 0.7978845608028654f, a = 0.044715f;
-        const Packet<float> t = ptanh(pmul(x, polynomial(square, {c, c * a})));
+        const Packet<float> t = hyperbolic_tangent(pmul(x, polynomial(square, {c, c * a})));
         const Packet<float> inner_slope = pmul(x, polynomial(square, {c, 3 * c * a}));
         const Packet<float> sum = pmadd(inner_slope, psub(one, pmul(t, t)), padd(one, t));
         return pmul(constant(0.5f), sum);
     } else {
-        const Packet<float> t = ptanh(x);
+        const Packet<float> t = hyperbolic_tangent(x);
         return psub(one, pmul(t, t));
     }
 }

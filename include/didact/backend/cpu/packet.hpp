@@ -86,6 +86,20 @@ Packet<T> logarithm(const Packet<T>& x) {
     }
 }
 
+/// tanh x of floats, to 4e-7. ±1 for |x| above 8.
+inline Packet<float> hyperbolic_tangent(const Packet<float>& x) {
+    using namespace Eigen::internal;
+    const Packet<float> t = ptanh(x);
+#if defined(EIGEN_VECTORIZE_NEON)
+    // Eigen 3.4 goes on with the last x at which its quotient is 1 when sums are rounded apart from products. NEON's
+    // are not, and the quotient is less, which slopes of large x multiply.
+    const Packet<float> one = constant(1.0f), sign = pselect(pcmp_lt(x, constant(0.0f)), pnegate(one), one);
+    return pselect(pcmp_lt(constant(7.9f), pabs(x)), sign, t);
+#else
+    return t;
+#endif
+}
+
 /// out[j] = f(in[j]...) for j in [0, count), packet by packet; the last elements take the same path, so the bits of an
 /// element do not depend on its place. `out` may be one of `in`.
 template <class T, class F, class... In>

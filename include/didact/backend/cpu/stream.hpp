@@ -22,7 +22,7 @@ bool outgrows_cache(View<T> x) {
 /// to[j] = factor from[j] for j in [0, count); `past_caches` as outgrows_cache says. Other threads may read it after
 /// stream_done().
 template <class T>
-void stream_row(std::size_t count, T factor, const T* from, T* to, bool past_caches) {
+void stream_row(std::size_t count, T factor, const T* from, T* to, [[maybe_unused]] bool past_caches) {
     std::size_t j = 0;
 #if defined(__SSE2__)
     constexpr std::size_t lanes = sizeof(__m128i) / sizeof(T);
