@@ -156,6 +156,27 @@ TEST_SUITE("unit") {
             }
     }
 
+    TEST_CASE_TEMPLATE("a step down a product has the bits of the product and then the step", T, float, double) {
+        using Gemm = cpu::OuterGemm<T>;
+        const T rate = T(0.3);
+        for (const auto& [m, n, terms] : std::vector<std::array<std::size_t, 3>>{
+                 {1, 1, 1}, {5, 3, 7}, {13, 16, 10}, {17, 50, 9}, {64, 131, 16}, {23, 100, 23}}) {
+            Setting<T> s;
+            const View<T> a = s.matrix(terms, m, 3), b = s.matrix(terms, n, 5), c = s.matrix(m, n, 2),
+                          expected = s.copy_of(c), product = s.result(m, n);
+            Gemm::descend(Gemm::transposed(a), terms, b, c, rate);
+            Gemm::product(Gemm::transposed(a), terms, b, product, false);
+            for (std::size_t i = 0; i < m; ++i) {
+                CHECK(difference(c.middle_rows(i, 1), [&](std::size_t, std::size_t j) {
+                          return double(expected(i, j)) - double(rate) * double(product(i, j));
+                      }) < tolerance<T>);
+                const auto step = [&](const auto& x, const auto& slope) { return cpu::descended(x, rate, slope); };
+                cpu::map_packets(n, expected.row(i), step, expected.row(i), product.row(i));
+            }
+            CHECK(same_bits(c, expected));
+        }
+    }
+
     TEST_CASE_TEMPLATE("a product with a large matrix has in each part the bits of the product with that part", T,
                        float, double) {
         using Gemm = cpu::OuterGemm<T>;

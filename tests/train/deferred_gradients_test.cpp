@@ -95,6 +95,7 @@ TEST_SUITE("unit") {
                 check_norms(waits, direct);
             };
             check(optimizer::Sgd{.learning_rate = 0.05});
+            check(optimizer::Sgd{.learning_rate = 0.05, .weight_decay = 0.01});
             check(optimizer::Sgd{.learning_rate = 0.05, .momentum = 0.9, .weight_decay = 0.01});
             check(optimizer::AdamW{.learning_rate = 1e-3});
         }

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
+#include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/square_root.hpp"
 #include "didact/core/parameter_store.hpp"
 #include "didact/policy/policy.hpp"
@@ -194,6 +196,10 @@ class Sgd::State {
         S momentum, rate, decay;
         bool nesterov;
         void operator()(std::size_t first, std::size_t count, S* __restrict w, const S* __restrict g) const {
+            if (rate_of_descent()) {
+                const auto step = [&](const auto& x, const auto& slope) { return cpu::descended(x, rate, slope); };
+                return cpu::map_packets(count, w, step, w, g);
+            }
             if (!b) {
                 for (std::size_t i = 0; i < count; ++i) w[i] -= rate * (g[i] + decay * w[i]);
                 return;
@@ -205,6 +211,8 @@ class Sgd::State {
                 w[i] -= rate * (nesterov ? slope + momentum * moving[i] : moving[i]);
             }
         }
+        /// η where the rule is w ← w − η g and nothing more.
+        std::optional<S> rate_of_descent() const { return b || decay != 0 ? std::nullopt : std::optional<S>(rate); }
     };
     void step_begins() {}
     Rule rule(double rate, bool decays) {

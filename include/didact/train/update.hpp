@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "didact/backend/cpu.hpp"
 #include "didact/core/parameter_store.hpp"
@@ -106,6 +107,14 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
         const std::size_t rows_of_tile = std::max<std::size_t>(1, width / at_once / p.cols) * at_once;
         context.pool.for_each_tile(tile_count(p.rows, rows_of_tile), [&](std::size_t tile) {
             const TileRange rows = tile_range(tile, rows_of_tile, p.rows);
+            if constexpr (as_it_is && requires { rule.rate_of_descent(); })
+                if (const std::optional<S> rate = rule.rate_of_descent(); rate && factor == S(1)) {
+                    cpu::OuterGemm<S>::descend(
+                        cpu::OuterGemm<S>::transposed(factors.left.middle_cols(rows.begin, rows.size())),
+                        factors.left.rows, factors.right, View<S>(values + rows.begin * p.cols, rows.size(), p.cols),
+                        *rate);
+                    return;
+                }
             for (std::size_t row = rows.begin; row < rows.end; row += at_once) {
                 const std::size_t count = std::min(at_once, rows.end - row);
                 const View<S> part(cpu::thread_scratch<S, 7>(at_once * p.cols), count, p.cols);

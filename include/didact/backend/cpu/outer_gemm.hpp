@@ -54,13 +54,10 @@ struct OuterGemm {
     /// alone.
     static void product(const Left& a, std::size_t depth, View<const T> b, View<T> c, bool accumulate) {
         if (depth <= short_depth) {
-            // A few rows of B stay in the first cache, so C is written from its first row to its last.
-            for (std::size_t i = 0; i < c.rows; i += rows_at_once)
-                all_rows({a.data + i * a.row_stride, a.row_stride, a.depth_stride}, depth, b,
-                         c.middle_rows(i, std::min(rows_at_once, c.rows - i)), {accumulate, c.cols});
+            from_row_to_row<false>(a, depth, b, c, {accumulate, c.cols});
         } else if (depth * std::min(b.stride * sizeof(T), page) <= most_pages * page) {
             // A column of tiles at once: its part of B stays in a near cache.
-            all_rows(a, depth, b, c, {accumulate, most_packets * lanes});
+            all_rows<false>(a, depth, b, c, {accumulate, most_packets * lanes});
         } else {
             // A column that lies on more pages than the processor keeps addresses of takes several times as long as
             // rows: a few of those at once, cut where they would leave the first cache, while the next are fetched.
@@ -68,10 +65,15 @@ struct OuterGemm {
                 const std::size_t count = std::min(short_depth, depth - d);
                 const Pass pass{accumulate || d > 0, row_bytes / sizeof(T),
                                 d + 2 * short_depth <= depth ? short_depth * b.stride : 0};
-                all_rows({a.data + d * a.depth_stride, a.row_stride, a.depth_stride}, count, b.middle_rows(d, count), c,
-                         pass);
+                all_rows<false>({a.data + d * a.depth_stride, a.row_stride, a.depth_stride}, count,
+                                b.middle_rows(d, count), c, pass);
             }
         }
+    }
+
+    /// C −= rate · op(A) B, a step of gradient descent, with the bits of a product and then `descended`. For few terms.
+    static void descend(const Left& a, std::size_t depth, View<const T> b, View<T> c, T rate) {
+        from_row_to_row<true>(a, depth, b, c, {false, c.cols, 0, rate});
     }
 
   private:
@@ -82,46 +84,62 @@ struct OuterGemm {
         bool accumulate;
         std::size_t columns;   ///< so many of all rows before the next ones
         std::size_t ahead = 0; ///< how far beyond an element of B its cache line is fetched, or 0
+        T rate = 0;            ///< of `descend`
     };
 
+    /// A few rows of B stay in the first cache, so C is written from its first row to its last.
+    template <bool descends>
+    static void from_row_to_row(const Left& a, std::size_t depth, View<const T> b, View<T> c, const Pass& pass) {
+        for (std::size_t i = 0; i < c.rows; i += rows_at_once)
+            all_rows<descends>({a.data + i * a.row_stride, a.row_stride, a.depth_stride}, depth, b,
+                               c.middle_rows(i, std::min(rows_at_once, c.rows - i)), pass);
+    }
+
+    template <bool descends>
     static void all_rows(const Left& a, std::size_t depth, View<const T> b, View<T> c, const Pass& pass) {
         const std::size_t whole = c.cols / (most_packets * lanes) * (most_packets * lanes);
         in_even_tiles<rows_at_once>(c.rows, [&]<std::size_t count>(Count<count>, std::size_t high_rows) {
             for (std::size_t j = 0; j < whole; j += pass.columns) {
                 const std::size_t end = std::min(whole, j + pass.columns);
-                tiles<most_packets, count>(a, depth, b, c, 0, high_rows, j, end, pass);
+                tiles<most_packets, count, descends>(a, depth, b, c, 0, high_rows, j, end, pass);
                 if constexpr (count > 1)
-                    tiles<most_packets, count - 1>(a, depth, b, c, high_rows, c.rows, j, end, pass);
+                    tiles<most_packets, count - 1, descends>(a, depth, b, c, high_rows, c.rows, j, end, pass);
             }
         });
         const std::size_t packets = (c.cols - whole) / lanes, rest = whole + packets * lanes;
         if constexpr (most_packets > 2) {
-            if (packets == 3) rows<3, most_rows<3>>(a, depth, b, c, 0, whole, pass);
-            if (packets == 2) rows<2, most_rows<2>>(a, depth, b, c, 0, whole, pass);
+            if (packets == 3) rows<3, most_rows<3>, descends>(a, depth, b, c, 0, whole, pass);
+            if (packets == 2) rows<2, most_rows<2>, descends>(a, depth, b, c, 0, whole, pass);
         }
-        if (packets == 1) rows<1, most_rows<1>>(a, depth, b, c, 0, whole, pass);
+        if (packets == 1) rows<1, most_rows<1>, descends>(a, depth, b, c, 0, whole, pass);
         for (std::size_t j = rest; j < c.cols; ++j)
             for (std::size_t i = 0; i < c.rows; ++i) {
                 T sum = pass.accumulate ? c(i, j) : T(0);
                 for (std::size_t d = 0; d < depth; ++d) sum = std::fma(a(i, d), b(d, j), sum);
-                c(i, j) = sum;
+                if constexpr (descends)
+                    map_packets(
+                        1, c.row(i) + j,
+                        [&](const auto& x, const auto& slope) { return descended(x, pass.rate, slope); }, c.row(i) + j,
+                        &sum);
+                else
+                    c(i, j) = sum;
             }
     }
 
     /// Tiles of `count` rows from row i on, then of half as many, of the last columns.
-    template <std::size_t packets, std::size_t count>
+    template <std::size_t packets, std::size_t count, bool descends>
     static void rows(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t i, std::size_t j,
                      const Pass& pass) {
         const std::size_t end = i + (c.rows - i) / count * count;
-        tiles<packets, count>(a, depth, b, c, i, end, j, j + packets * lanes, pass);
+        tiles<packets, count, descends>(a, depth, b, c, i, end, j, j + packets * lanes, pass);
         if constexpr (count > 1)
-            if (end < c.rows) rows<packets, count / 2>(a, depth, b, c, end, j, pass);
+            if (end < c.rows) rows<packets, count / 2, descends>(a, depth, b, c, end, j, pass);
     }
 
     /// Rows [top, bottom) of columns [j, end), in whole tiles. The loops over a tile are unrolled by pragmas: at -O2
     /// GCC would leave the sums in memory, which takes twice as long. 16 is the most rows that a tile has. A function
     /// of its own, as one with several kinds of tiles has too few registers for some.
-    template <std::size_t packets, std::size_t count>
+    template <std::size_t packets, std::size_t count, bool descends>
     [[gnu::noinline]] static void tiles(const Left& a, std::size_t depth, View<const T> b, View<T> c, std::size_t top,
                                         std::size_t bottom, std::size_t j, std::size_t end, const Pass& pass) {
         const std::size_t row_stride = a.row_stride, depth_stride = a.depth_stride;
@@ -162,7 +180,13 @@ struct OuterGemm {
 #pragma GCC unroll 16
                 for (std::size_t r = 0; r < count; ++r, row += c.stride)
 #pragma GCC unroll 16
-                    for (std::size_t s = 0; s < packets; ++s) store<T>(row + s * lanes, sums[r][s]);
+                    for (std::size_t s = 0; s < packets; ++s) {
+                        T* const to = row + s * lanes;
+                        if constexpr (descends)
+                            store<T>(to, descended(load<T>(to), pass.rate, sums[r][s]));
+                        else
+                            store<T>(to, sums[r][s]);
+                    }
             }
         }
     }

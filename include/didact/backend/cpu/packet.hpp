@@ -34,6 +34,12 @@ Packet<T> constant(T value) {
     return Eigen::internal::pset1<Packet<T>>(value);
 }
 
+/// x − rate · slope.
+template <class T>
+Packet<T> descended(const Packet<T>& x, T rate, const Packet<T>& slope) {
+    return Eigen::internal::pmadd(constant(-rate), slope, x);
+}
+
 /// p₀ + p₁ t + p₂ t² + …
 template <class T, std::size_t terms>
 Packet<T> polynomial(const Packet<T>& t, const T (&p)[terms]) {

@@ -15,8 +15,9 @@ struct ThinGemm {
     /// Up to how many rows, or terms, this is the faster way.
     static constexpr std::size_t most = Cpu<T>::independent_rows - 1;
     /// A tile of C: at most so many rows, and the columns that the registers have room for, beside a packet of each row
-    /// of B and one of A.
-    static constexpr std::size_t registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS, most_rows = 6;
+    /// of B and one of A. Of the tiles that fill 16 registers, 4 rows of 3 columns take the fewest loads.
+    static constexpr std::size_t registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS,
+                                 most_rows = registers >= 32 ? 6 : 4;
     template <std::size_t rows>
     static constexpr std::size_t columns_beside = std::min<std::size_t>((registers - 1) / (rows + 1), 8);
 
