@@ -75,13 +75,14 @@ std::array<double, 2> rates_of(const Work& one, const Work& other) {
     return {one.amount / best[0], other.amount / best[1]};
 }
 
-/// `count` multiplications and additions of floats, in registers only.
+/// About `count` multiplications and additions of floats, in registers only.
 Work fused_multiply_adds(double count) {
     using namespace Eigen::internal;
     using Packet = packet_traits<float>::type;
     constexpr std::size_t chains = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 16 : 8;
-    const std::size_t rounds = std::size_t(count) / (chains * sizeof(Packet) / sizeof(float));
-    return {2.0 * count, [rounds] {
+    constexpr std::size_t of_round = chains * sizeof(Packet) / sizeof(float);
+    const std::size_t rounds = std::size_t(count) / of_round;
+    return {2.0 * double(rounds * of_round), [rounds] {
                 [[maybe_unused]] static volatile float sink;
                 static volatile float seed = 0.9f;
                 const float begin = seed;
