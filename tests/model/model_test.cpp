@@ -72,6 +72,15 @@ TEST_SUITE("property") {
         check(Gpt2(small::config(), 4));
     }
 
+    TEST_CASE("a config without a size that the architecture needs is refused by that size's name") {
+        TransformerConfig config = small::config();
+        config.type_vocab_size = 0;
+        CHECK_THROWS_WITH_AS(Bert(config, 4), "config of a bert model: type_vocab_size is 0", Error);
+        CHECK_NOTHROW(Gpt2(config, 4));
+        config.num_layers = 0;
+        CHECK_THROWS_WITH_AS(Gpt2(config, 4), "config of a gpt2 model: num_layers is 0", Error);
+    }
+
     TEST_CASE("tokens to be read lie in the batch and ascend, and a head that reads all refuses the states of some") {
         Bert model(small::config(), 4);
         Engine engine(model, 1);
