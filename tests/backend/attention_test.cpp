@@ -129,7 +129,9 @@ TEST_SUITE("unit") {
             check_naive<float>({0, 1, 5, 12}, causal, 1e-5);
             check_naive<double>({0, 2, 72}, causal, 1e-12);          // two blocks of queries
             check_naive<bf16>({0, 1, 5, 12, 84, 217}, causal, 0.06); // a few roundings of numbers up to 4
+            check_naive<double>({0, 530}, causal, 1e-12);            // two blocks of keys
         }
+        check_naive<double>({0, 2100}, true, 1e-12); // blocks of more queries and fewer keys, nine of each
     }
 
     TEST_CASE_TEMPLATE("packed attention has the bits of its sequences one by one", T, float, double, bf16) {
@@ -155,6 +157,25 @@ TEST_SUITE("unit") {
         }
     }
 
+    TEST_CASE("scores that grow from one block of keys to the next do not overflow") {
+        // Scores of 0 for the first keys and of 600 for the last ones: those alone count.
+        Setting<float> s;
+        const std::vector<std::int32_t> packing{0, 1100};
+        Packed<float> a(s, packing, false);
+        for (std::size_t t = 0; t < 1100; ++t)
+            for (std::size_t h = 0; h < heads; ++h)
+                for (std::size_t d = 0; d < size; ++d) {
+                    a.q(t, h * size + d) = d == 0 ? 1.0f : 0.0f;
+                    a.k(t, h * size + d) = d == 0 ? float(t >= 1000 ? 600 : t >= 600 ? 100 : 0) : 0.0f;
+                    a.v(t, h * size + d) = t >= 1000 ? float(d) : 1e6f;
+                }
+        a.shape.scale = 1;
+        a.run();
+        CHECK(difference(a.out, [](auto, auto j) { return double(j % size); }) < 1e-5);
+        for (const float log_sum : a.log_sums) REQUIRE(log_sum == doctest::Approx(600 + std::log(100.0)));
+        CHECK(difference(a.dk.middle_rows(0, 1000), [](auto, auto) { return 0; }) < 1e-20);
+    }
+
     TEST_CASE("causal attention does not see what comes later, not even its infinities") {
         Setting<float> s;
         const std::vector<std::int32_t> packing{0, 70};
@@ -170,7 +191,8 @@ TEST_SUITE("unit") {
 
     TEST_CASE("attention's probabilities are dropped with their share, the same in backward as in forward") {
         Setting<double> s;
-        const std::vector<std::int32_t> packing{0, 9, 20};
+        const std::vector<std::int32_t> packing{0, 9, 20, 620}; // the last one has two blocks of keys
+        const std::size_t tokens = 620;
         Packed<double> a(s, packing, false);
         a.shape.dropout = 0.4;
         a.shape.dropout_key = 3;
@@ -178,12 +200,12 @@ TEST_SUITE("unit") {
         for (std::size_t i = 0; i < a.k.rows; ++i)
             for (std::size_t j = 0; j < hidden; ++j) a.k(i, j) = a.v(i, j) = 1;
         double kept = 0, probabilities = 0;
-        for (std::uint64_t key = 0; key < 50; ++key) {
+        for (std::uint64_t key = 0; key < 5; ++key) {
             a.shape.dropout_key = key;
             a.run();
-            for (std::size_t t = 0; t < 20; ++t)
+            for (std::size_t t = 0; t < tokens; ++t)
                 for (std::size_t h = 0; h < heads; ++h) {
-                    const double length = t < 9 ? 9 : 11, count = a.out(t, h * size) * length * 0.6;
+                    const double length = t < 9 ? 9 : t < 20 ? 11 : 600, count = a.out(t, h * size) * length * 0.6;
                     REQUIRE(std::abs(count - std::round(count)) < 1e-9);
                     kept += count, probabilities += length;
                 }
@@ -193,16 +215,18 @@ TEST_SUITE("unit") {
         fill(s.context, 1.0, a.dout);
         a.run();
         double sum_out = 0, sum_dv = 0;
-        for (std::size_t t = 0; t < 20; ++t)
+        for (std::size_t t = 0; t < tokens; ++t)
             for (std::size_t j = 0; j < hidden; ++j) sum_out += a.out(t, j), sum_dv += a.dv(t, j);
         CHECK(sum_dv == doctest::Approx(sum_out).epsilon(1e-12));
     }
 
     TEST_CASE_TEMPLATE("attention of some queries is that of all, at their rows", T, float, double) {
-        // Of 137 queries 130 take three blocks; the second sequence has none, and its keys and values no gradient.
-        const std::vector<std::int32_t> packing{0, 137, 142, 146};
+        // Of 137 queries 130 take three blocks; the second sequence has none, and its keys and values no gradient. In
+        // the last one a block of queries begins before the second block of keys and ends in it.
+        const std::vector<std::int32_t> packing{0, 137, 142, 146, 746};
         std::vector<std::int32_t> some{142, 145};
         for (std::int32_t t = 136; t >= 7; --t) some.insert(some.begin(), t);
+        for (std::int32_t t = 146 + 13; t < 746; ++t) some.push_back(t);
         for (const bool causal : {false, true}) {
             Setting<T> s;
             Packed<T> all(s, packing, causal);
@@ -212,7 +236,7 @@ TEST_SUITE("unit") {
             part.shape.queries = some;
             part.q = s.matrix(some.size(), hidden), part.out = s.matrix(some.size(), hidden);
             part.dq = s.matrix(some.size(), hidden), part.dout = s.matrix(some.size(), hidden);
-            part.dk = s.matrix(146, hidden), part.dv = s.matrix(146, hidden);
+            part.dk = s.matrix(746, hidden), part.dv = s.matrix(746, hidden);
             gather_rows(s.context, all.q, some, part.q);
             gather_rows(s.context, all.dout, some, part.dout);
             fill(s.context, T(0), all.dout);

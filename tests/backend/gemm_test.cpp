@@ -115,9 +115,12 @@ TEST_SUITE("unit") {
                               return sum;
                           }) < 20 * tolerance<T>);
 
-                    std::vector<T> memory(2 * cpu::in_packets<T>(m + k) * cpu::in_packets<T>(m + k));
+                    const std::size_t stride = cpu::spread_stride<T>(a.rows) + 2 * cpu::packet_size<T>;
+                    std::vector<T> memory(2 * (m + k + stride) * (m + k + stride));
                     const View<T> packed = cpu::pack_rows<T>(a, T(2), memory.data());
-                    const View<T> across = cpu::pack_transpose<T>(packed, packed.row(packed.rows));
+                    const View<T> across = cpu::pack_transpose<T>(packed, stride, packed.row(packed.rows));
+                    CHECK(packed.stride * sizeof(T) % 128 == 64); // an odd number of cache lines
+                    CHECK(across.stride == stride);
                     CHECK(across.rows == packed.cols);
                     CHECK(across.cols == cpu::in_packets<T>(a.rows));
                     CHECK(difference(across, [&](std::size_t i, std::size_t j) {

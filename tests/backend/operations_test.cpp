@@ -421,6 +421,12 @@ TEST_SUITE("unit") {
                 }
             }
             CHECK(mask == expected);
+            // In pieces.
+            std::vector<std::uint8_t> pieces(width, 2);
+            for (std::size_t begin = 0; begin < width; begin += 2 * cpu::dropout_elements)
+                cpu::dropout_mask(key, row, p, pieces.data() + begin,
+                                  std::min<std::size_t>(width, begin + 2 * cpu::dropout_elements), begin);
+            CHECK(pieces == expected);
         }
     }
 

@@ -10,20 +10,23 @@ template <class T>
 class AmxHeadProducts {
     using Tiles = AmxTiles<T>;
     using Side = typename Tiles::Side;
-    static constexpr std::size_t width = AmxPanels::panel_width;
+    static constexpr std::size_t width = AmxPanels::panel_width, queries_at_once = 64;
 
   public:
     using Operand = AmxPanels;
     using LeftAndRight = cpu::LeftAndRight<Operand>;
     using RightAndTransposed = cpu::RightAndTransposed<Operand>;
 
+    /// All keys, as a core with tile registers has a cache for thousands.
+    static AttentionBlock block_of(std::size_t length) { return {std::min(length, queries_at_once), length}; }
+
     /// As HeadProducts, with a block of operands for probabilities.
-    static std::size_t memory(std::size_t longest, std::size_t size, std::size_t operands, std::size_t results,
+    static std::size_t memory(std::size_t length, std::size_t size, std::size_t operands, std::size_t results,
                               std::size_t blocks) {
-        const std::size_t all = padded(longest) * padded(size), block = attention_rows * padded(longest);
-        return in_floats(operands * all + block) + results * all + blocks * block + attention_rows * padded(size);
+        const std::size_t all = padded(length) * padded(size), block = queries_at_once * padded(length);
+        return in_floats(operands * all + block) + results * all + blocks * block + queries_at_once * padded(size);
     }
-    explicit AmxHeadProducts(T* memory) : memory_(memory) {}
+    AmxHeadProducts(T* memory, std::size_t) : memory_(memory) {}
 
     static std::size_t padded(std::size_t size) { return tile_count(size, width) * width; }
 
@@ -38,17 +41,19 @@ class AmxHeadProducts {
     View<T> matrix(std::size_t rows, std::size_t cols) {
         T* const begin = memory_;
         memory_ += padded(rows) * padded(cols);
-        return {begin, rows, padded(cols)};
+        return block(begin, rows, cols);
     }
+    static View<T> block(T* memory, std::size_t rows, std::size_t cols) { return {memory, rows, padded(cols)}; }
 
-    void scores(const Operand& a, std::size_t begin, std::size_t, const Operand& b_transposed, View<T> to) {
+    void scores(const Operand& a, std::size_t begin, std::size_t, const Operand& b_transposed, std::size_t,
+                View<T> to) {
         product(a, begin / width, b_transposed, 0, false, to);
     }
-    void weighted(View<const T> p, const Operand& b, View<T> to) {
+    void weighted(View<const T> p, const Operand& b, std::size_t, View<T> to) {
         const Operand a = Tiles::pack(p, true, Side::left, T(1), reinterpret_cast<bf16*>(memory_));
         product(a, 0, b, 0, false, to);
     }
-    void add_weighted_transposed(View<const T> p, const Operand& b, std::size_t begin, View<T> to) {
+    void add_weighted_transposed(View<const T> p, const Operand& b, std::size_t begin, std::size_t, View<T> to) {
         const Operand a = Tiles::pack(p, false, Side::left, T(1), reinterpret_cast<bf16*>(memory_));
         product(a, 0, b, begin / width, true, to.middle_rows(0, p.cols));
     }

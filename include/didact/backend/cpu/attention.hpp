@@ -58,11 +58,23 @@ class AttentionItem {
 
     /// Calls body(begin, count, keys) for the blocks of queries, in order; the first `keys` keys are seen by them.
     template <class Body>
-    void for_each_block(const Body& body) const {
-        for (std::size_t begin = 0; begin < queries; begin += attention_rows) {
-            const std::size_t count = std::min(attention_rows, queries - begin);
+    void for_each_block(std::size_t queries_at_once, const Body& body) const {
+        for (std::size_t begin = 0; begin < queries; begin += queries_at_once) {
+            const std::size_t count = std::min(queries_at_once, queries - begin);
             body(begin, count, seen(begin + count - 1));
         }
+    }
+
+    /// Calls body(key, count) for the blocks of the first `all` keys, at most `keys_at_once` each, in order.
+    template <class Body>
+    static void for_each_key_block(std::size_t all, std::size_t keys_at_once, const Body& body) {
+        for (std::size_t key = 0, count = 0; key < all; key += count)
+            body(key, count = std::min(keys_at_once, all - key));
+    }
+    /// How many of a block of keys a query sees.
+    std::size_t seen(std::size_t query, std::size_t key, std::size_t count) const {
+        const std::size_t all = seen(query);
+        return std::min(all - std::min(all, key), count);
     }
 
     std::size_t first, length, head, size;
@@ -73,10 +85,10 @@ class AttentionItem {
     std::span<const std::int32_t> rows_;
 };
 
-/// The dropout mask of one row of probabilities, `seen` of `keys`, whichever queries there are beside it.
+/// The dropout mask of one row of probabilities from `key` on, `seen` of `keys`, whichever queries there are beside it.
 inline void attention_mask(const AttentionShape& shape, std::size_t item, std::size_t position, std::uint8_t* mask,
-                           std::size_t seen, std::size_t keys) {
-    dropout_mask(shape.dropout_key, (std::uint64_t(item) << 24) + position, shape.dropout, mask, seen);
+                           std::size_t seen, std::size_t keys, std::size_t key = 0) {
+    dropout_mask(shape.dropout_key, (std::uint64_t(item) << 24) + position, shape.dropout, mask, key + seen, key);
     std::fill(mask + seen, mask + keys, std::uint8_t(0));
 }
 
@@ -87,35 +99,48 @@ void attention_forward_by(Context<B>& context, const AttentionShape& shape, View
                           std::span<Scalar<B>> log_sums) {
     using T = Scalar<B>;
     using Operand = typename Products::Operand;
-    const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();
+    const std::size_t size = out.cols / shape.num_heads;
     context.pool.for_each_tile(shape.sequences() * shape.num_heads, [&](std::size_t number) {
-        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
         const AttentionItem item(shape, number, size);
         if (item.queries == 0) return;
         const bool past_caches = outgrows_cache(out);
         if (!past_caches) item.fetch<true>(item.of_queries(out));
-        Products products(thread_scratch<T, 0>(Products::memory(longest, size, 4, 0, 1)));
+        const AttentionBlock block = Products::block_of(item.length);
+        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(block.keys);
+        Products products(thread_scratch<T, 0>(Products::memory(item.length, size, 4, 0, 1)), item.length);
         const Operand queries = products.left(item.of_queries(q), T(shape.scale));
         const Operand values = products.right(item.of_tokens(v));
         const Operand keys = products.right_transposed(item.of_tokens(k));
-        const View<T> scores = products.matrix(std::min(item.length, attention_rows), item.length);
-        const View<T> sums = products.matrix(scores.rows, size), to = item.of_queries(out);
-        item.for_each_block([&](std::size_t begin, std::size_t count, std::size_t all) {
-            const View<T> p(scores.data, count, Products::padded(all)), o = sums.middle_rows(0, count);
-            products.scores(queries, begin, size, keys, p);
-            std::array<T, attention_rows> tops, totals, logarithms;
-            for (std::size_t i = 0; i < count; ++i) {
-                T* const row = p.row(i);
-                const std::size_t seen = item.seen(begin + i);
-                tops[i] = largest<T>(seen, row);
-                totals[i] = shifted_exponentials<T>(seen, row, tops[i], row);
-                std::fill(row + seen, row + all, T(0));
-                if (shape.dropout == 0) continue;
-                attention_mask(shape, number, item.position(begin + i), mask, seen, all);
-                const T factor = T(1 / (1 - shape.dropout));
-                for (std::size_t j = 0; j < all; ++j) row[j] *= T(mask[j]) * factor;
-            }
-            products.weighted(p.middle_cols(0, all), values, o);
+        const View<T> scores = products.matrix(block.queries, block.keys);
+        const View<T> sums = products.matrix(block.queries, size), to = item.of_queries(out);
+        item.for_each_block(block.queries, [&](std::size_t begin, std::size_t count, std::size_t all) {
+            const View<T> o = sums.middle_rows(0, count);
+            std::array<T, AttentionBlock::most_queries> tops, totals, logarithms;
+            item.for_each_key_block(all, block.keys, [&](std::size_t key, std::size_t keys_here) {
+                const View<T> p = Products::block(scores.data, count, keys_here);
+                products.scores(queries, begin, size, keys, key, p);
+                for (std::size_t i = 0; i < count; ++i) {
+                    T* const row = p.row(i);
+                    const std::size_t seen = item.seen(begin + i, key, keys_here);
+                    if (key == 0) {
+                        tops[i] = largest<T>(seen, row);
+                        totals[i] = 0;
+                    } else if (seen > 0) {
+                        // What was summed so far is relative to the largest score so far.
+                        const T top = std::max(tops[i], largest<T>(seen, row)), factor = std::exp(tops[i] - top);
+                        tops[i] = top;
+                        totals[i] *= factor;
+                        for (std::size_t j = 0; j < size; ++j) o(i, j) *= factor;
+                    }
+                    totals[i] += shifted_exponentials<T>(seen, row, tops[i], row);
+                    std::fill(row + seen, row + keys_here, T(0));
+                    if (shape.dropout == 0) continue;
+                    attention_mask(shape, number, item.position(begin + i), mask, seen, keys_here, key);
+                    const T factor = T(1 / (1 - shape.dropout));
+                    for (std::size_t j = 0; j < keys_here; ++j) row[j] *= T(mask[j]) * factor;
+                }
+                products.weighted(p.middle_cols(0, keys_here), values, key, o);
+            });
             map_packets(count, logarithms.data(), logarithm<T>, totals.data());
             for (std::size_t i = 0; i < count; ++i) {
                 log_sums[item.sum(shape, begin + i)] = tops[i] + logarithms[i];
@@ -133,9 +158,8 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
                            std::span<const Scalar<B>> log_sums, View<const Scalar<B>> dout, View<Scalar<B>> dq,
                            View<Scalar<B>> dk, View<Scalar<B>> dv) {
     using T = Scalar<B>;
-    const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();
+    const std::size_t size = out.cols / shape.num_heads;
     context.pool.for_each_tile(shape.sequences() * shape.num_heads, [&](std::size_t number) {
-        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
         const AttentionItem item(shape, number, size);
         item.fetch<false>(item.of_queries(out));
         const bool past_caches = outgrows_cache(dk);
@@ -143,48 +167,56 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
             for (const View<T>& written : {dk, dv}) item.fetch<true>(item.of_tokens(written));
             item.fetch<true>(item.of_queries(dq));
         }
-        Products products(thread_scratch<T, 0>(Products::memory(longest, size, 7, 2, 2)));
+        const AttentionBlock block = Products::block_of(item.length);
+        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(block.keys);
+        Products products(thread_scratch<T, 0>(Products::memory(item.length, size, 7, 2, 2)), item.length);
         const auto queries = products.left_and_right(item.of_queries(q), T(shape.scale));
         const auto up = products.left_and_right(item.of_queries(dout), T(1));
         const auto keys = products.right_and_transposed(item.of_tokens(k));
         const auto values_transposed = products.right_transposed(item.of_tokens(v));
         const View<T> key_sums = products.matrix(item.length, size), value_sums = products.matrix(item.length, size);
-        const View<T> scores = products.matrix(std::min(item.length, attention_rows), item.length);
-        const View<T> slopes = products.matrix(scores.rows, item.length), sums = products.matrix(scores.rows, size);
+        const View<T> scores = products.matrix(block.queries, block.keys);
+        const View<T> slopes = products.matrix(block.queries, block.keys), sums = products.matrix(block.queries, size);
         const View<const T> o = item.of_queries(out), upward = item.of_queries(dout);
-        for (const View<T>& zero : {key_sums, value_sums}) std::fill_n(zero.data, zero.size(), T(0));
-        item.for_each_block([&](std::size_t begin, std::size_t count, std::size_t all) {
-            const View<T> p(scores.data, count, Products::padded(all)), dp(slopes.data, count, p.cols);
-            products.scores(queries.left, begin, size, keys.transposed, p);
-            products.scores(up.left, begin, size, values_transposed, dp);
-            for (std::size_t i = 0; i < count; ++i) {
-                T *const row = p.row(i), *const drow = dp.row(i);
-                const std::size_t seen = item.seen(begin + i);
-                shifted_exponentials<T>(seen, row, log_sums[item.sum(shape, begin + i)], row);
-                std::fill(row + seen, row + all, T(0));
-                // Σⱼ pⱼ dpⱼ equals dout · out, with dropout too, because out is made from the dropped probabilities.
-                using Eigen::internal::pmul, Eigen::internal::psub;
-                const auto times = [](const auto& x, const auto& y) { return pmul(x, y); };
-                const T total = sum_packets<T>(size, times, upward.row(begin + i), o.row(begin + i));
-                if (shape.dropout == 0) {
-                    const auto slope = [shift = constant(total)](const auto& probability, const auto& up) {
-                        return pmul(probability, psub(up, shift));
-                    };
-                    map_packets(all, drow, slope, row, drow);
-                    continue;
-                }
-                attention_mask(shape, number, item.position(begin + i), mask, seen, all);
-                const T factor = T(1 / (1 - shape.dropout));
-                for (std::size_t j = 0; j < all; ++j) {
-                    const T kept = T(mask[j]) * factor, probability = row[j];
-                    row[j] = probability * kept;
-                    drow[j] = probability * (drow[j] * kept - total);
-                }
-            }
+        for (const View<T>& zero : {key_sums, value_sums}) std::fill_n(zero.data, zero.rows * zero.stride, T(0));
+        item.for_each_block(block.queries, [&](std::size_t begin, std::size_t count, std::size_t all) {
             const View<T> query_sums = sums.middle_rows(0, count), to = item.of_queries(dq).middle_rows(begin, count);
-            products.add_weighted_transposed(p.middle_cols(0, all), up.right, begin, value_sums);
-            products.add_weighted_transposed(dp.middle_cols(0, all), queries.right, begin, key_sums);
-            products.weighted(dp.middle_cols(0, all), keys.right, query_sums);
+            using Eigen::internal::pmul, Eigen::internal::psub;
+            // Σⱼ pⱼ dpⱼ equals dout · out, with dropout too, because out is made from the dropped probabilities.
+            std::array<T, AttentionBlock::most_queries> totals;
+            const auto times = [](const auto& x, const auto& y) { return pmul(x, y); };
+            for (std::size_t i = 0; i < count; ++i)
+                totals[i] = sum_packets<T>(size, times, upward.row(begin + i), o.row(begin + i));
+            item.for_each_key_block(all, block.keys, [&](std::size_t key, std::size_t keys_here) {
+                const View<T> p = Products::block(scores.data, count, keys_here),
+                              dp = Products::block(slopes.data, count, keys_here);
+                products.scores(queries.left, begin, size, keys.transposed, key, p);
+                products.scores(up.left, begin, size, values_transposed, key, dp);
+                for (std::size_t i = 0; i < count; ++i) {
+                    T *const row = p.row(i), *const drow = dp.row(i);
+                    const std::size_t seen = item.seen(begin + i, key, keys_here);
+                    shifted_exponentials<T>(seen, row, log_sums[item.sum(shape, begin + i)], row);
+                    std::fill(row + seen, row + keys_here, T(0));
+                    if (shape.dropout == 0) {
+                        const auto slope = [shift = constant(totals[i])](const auto& probability, const auto& up) {
+                            return pmul(probability, psub(up, shift));
+                        };
+                        map_packets(keys_here, drow, slope, row, drow);
+                        continue;
+                    }
+                    attention_mask(shape, number, item.position(begin + i), mask, seen, keys_here, key);
+                    const T factor = T(1 / (1 - shape.dropout));
+                    for (std::size_t j = 0; j < keys_here; ++j) {
+                        const T kept = T(mask[j]) * factor, probability = row[j];
+                        row[j] = probability * kept;
+                        drow[j] = probability * (drow[j] * kept - totals[i]);
+                    }
+                }
+                const View<const T> probabilities = p.middle_cols(0, keys_here), slope = dp.middle_cols(0, keys_here);
+                products.add_weighted_transposed(probabilities, up.right, begin, key, value_sums);
+                products.add_weighted_transposed(slope, queries.right, begin, key, key_sums);
+                products.weighted(slope, keys.right, key, query_sums);
+            });
             for (std::size_t i = 0; i < count; ++i)
                 stream_row(size, T(shape.scale), query_sums.row(i), to.row(i), past_caches);
         });

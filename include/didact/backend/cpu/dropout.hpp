@@ -12,23 +12,28 @@ namespace didact {
 
 namespace cpu {
 
-/// Writes 1 (kept) or 0 for `count` elements of the stream (key, row): an element is kept when its 16 random bits are
-/// not below p · 2¹⁶. One Philox block decides eight elements. They lie apart, so that 16 blocks run side by side; the
-/// last elements are shared out among as few blocks as they need.
-inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::uint8_t* mask, std::size_t count) {
-    constexpr std::size_t lanes = 16;
+/// So many elements of a stream are decided together.
+inline constexpr std::size_t dropout_elements = 128;
+
+/// Writes 1 (kept) or 0 for the elements [first, count) of the stream (key, row) of `count`: an element is kept when
+/// its 16 random bits are not below p · 2¹⁶. One Philox block decides eight elements. They lie apart, so that 16 blocks
+/// run side by side; the last elements are shared out among as few blocks as they need. `first` is a multiple of
+/// dropout_elements; `count` may be a smaller multiple of it instead, with the same results.
+inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::uint8_t* mask, std::size_t count,
+                         std::size_t first = 0) {
+    constexpr std::size_t lanes = dropout_elements / 8;
     const std::int32_t threshold = std::int32_t(p * 65536.0);
     const std::array<std::uint32_t, 2> key_words = {std::uint32_t(key), std::uint32_t(key >> 32)};
     WordVector first_blocks;
     for (std::size_t l = 0; l < word_lanes; ++l) first_blocks[l] = std::uint32_t(l);
-    for (std::size_t begin = 0; begin < count; begin += 8 * lanes) {
+    for (std::size_t begin = first; begin < count; begin += 8 * lanes, mask += 8 * lanes) {
         const std::size_t here = std::min(8 * lanes, count - begin), blocks = (here + 7) / 8;
         if (blocks <= 4) {
             for (std::size_t l = 0; l < blocks; ++l) {
                 const auto words =
                     philox({std::uint32_t(begin / 8 + l), std::uint32_t(row), std::uint32_t(row >> 32), 0}, key_words);
                 for (std::size_t part = 0; part < 8 && part * blocks + l < here; ++part)
-                    mask[begin + part * blocks + l] =
+                    mask[part * blocks + l] =
                         std::int32_t((words[part / 2] >> (16 * (part % 2))) & 0xFFFFu) >= threshold;
             }
             continue;
@@ -44,15 +49,15 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
         std::array<std::uint32_t, 4 * lanes> words;
         std::memcpy(words.data(), x.data(), sizeof x);
         std::array<std::uint8_t, 8 * lanes> part_of_block;
-        std::uint8_t* const kept = here == part_of_block.size() ? mask + begin : part_of_block.data();
+        std::uint8_t* const kept = here == part_of_block.size() ? mask : part_of_block.data();
         for (std::size_t w = 0; w < 4; ++w)
             for (std::size_t l = 0; l < lanes; ++l) {
                 kept[2 * w * lanes + l] = std::int32_t(words[w * lanes + l] & 0xFFFFu) >= threshold;
                 kept[(2 * w + 1) * lanes + l] = std::int32_t(words[w * lanes + l] >> 16) >= threshold;
             }
-        if (kept == mask + begin) continue;
+        if (kept == mask) continue;
         for (std::size_t part = 0, done = 0; done < here; ++part, done += blocks)
-            std::copy_n(kept + part * lanes, std::min(blocks, here - done), mask + begin + done);
+            std::copy_n(kept + part * lanes, std::min(blocks, here - done), mask + done);
     }
 }
 
