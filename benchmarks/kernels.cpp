@@ -79,7 +79,8 @@ BENCHMARK_CAPTURE(gemm_of_linear, dw, Product::weight_gradient)->Name("Gemm/Weig
 // ------------------------------------------------------------------------------------------------------------
 
 void attention(benchmark::State& state, bool backward, double dropout) {
-    const std::size_t length = std::size_t(state.range(0)), sequences = tokens / length;
+    const std::size_t length = std::size_t(state.range(0)), sequences = std::max<std::size_t>(tokens / length, 1);
+    const std::size_t rows = sequences * length;
     Bench bench;
     std::vector<std::int32_t> cu_seqlens;
     for (std::size_t s = 0; s <= sequences; ++s) cu_seqlens.push_back(std::int32_t(s * length));
@@ -88,16 +89,14 @@ void attention(benchmark::State& state, bool backward, double dropout) {
                                .scale = 1 / std::sqrt(double(hidden / num_heads)),
                                .dropout = dropout,
                                .dropout_key = 5};
-    const View<float> q = bench.matrix(tokens, hidden), k = bench.matrix(tokens, hidden),
-                      v = bench.matrix(tokens, hidden);
-    const View<float> out = bench.matrix(tokens, hidden), dout = bench.matrix(tokens, hidden);
-    const View<float> dq = bench.matrix(tokens, hidden), dk = bench.matrix(tokens, hidden),
-                      dv = bench.matrix(tokens, hidden);
-    const std::span<float> log_sums = bench.numbers(tokens * num_heads);
+    const View<float> q = bench.matrix(rows, hidden), k = bench.matrix(rows, hidden), v = bench.matrix(rows, hidden);
+    const View<float> out = bench.matrix(rows, hidden), dout = bench.matrix(rows, hidden);
+    const View<float> dq = bench.matrix(rows, hidden), dk = bench.matrix(rows, hidden), dv = bench.matrix(rows, hidden);
+    const std::span<float> log_sums = bench.numbers(rows * num_heads);
     attention_forward(bench.context, shape, q, k, v, out, log_sums);
     // Two products forward; backward the scores again and four more.
     const double products = backward ? 5 : 2;
-    measure(state, products * 2 * double(tokens) * double(length) * double(hidden), 0, [&] {
+    measure(state, products * 2 * double(rows) * double(length) * double(hidden), 0, [&] {
         if (backward)
             attention_backward(bench.context, shape, q, k, v, out, std::span<const float>(log_sums), dout, dq, dk, dv);
         else
@@ -105,7 +104,7 @@ void attention(benchmark::State& state, bool backward, double dropout) {
     });
 }
 void lengths(benchmark::internal::Benchmark* rows) {
-    rows->ArgName("length")->Arg(32)->Arg(128)->Arg(512)->Unit(benchmark::kMillisecond);
+    rows->ArgName("length")->Arg(32)->Arg(128)->Arg(512)->Arg(2048)->Arg(8192)->Unit(benchmark::kMillisecond);
 }
 BENCHMARK_CAPTURE(attention, forward, false, 0.0)->Name("Attention/Forward")->Apply(lengths);
 BENCHMARK_CAPTURE(attention, forward_dropout, false, 0.1)->Name("Attention/ForwardDropout")->Apply(lengths);
