@@ -190,34 +190,43 @@ TEST_SUITE("unit") {
     }
 
     TEST_CASE("attention's probabilities are dropped with their share, the same in backward as in forward") {
-        Setting<double> s;
-        const std::vector<std::int32_t> packing{0, 9, 20, 620}; // the last one has two blocks of keys
-        const std::size_t tokens = 620;
-        Packed<double> a(s, packing, false);
-        a.shape.dropout = 0.4;
-        a.shape.dropout_key = 3;
-        // With equal keys every probability is 1 / length, and with values of one the output counts what is kept.
-        for (std::size_t i = 0; i < a.k.rows; ++i)
-            for (std::size_t j = 0; j < hidden; ++j) a.k(i, j) = a.v(i, j) = 1;
-        double kept = 0, probabilities = 0;
-        for (std::uint64_t key = 0; key < 5; ++key) {
-            a.shape.dropout_key = key;
+        const auto check = [](const std::vector<std::int32_t>& packing, std::uint64_t keys) {
+            Setting<double> s;
+            Packed<double> a(s, packing, false);
+            a.shape.dropout = 0.4;
+            // With equal keys every probability is 1 / length, and with values of one the output counts what is kept.
+            for (std::size_t i = 0; i < a.k.rows; ++i)
+                for (std::size_t j = 0; j < hidden; ++j) a.k(i, j) = a.v(i, j) = 1;
+            double kept = 0, probabilities = 0;
+            for (std::uint64_t key = 0; key < keys; ++key) {
+                a.shape.dropout_key = key;
+                a.run();
+                for (std::size_t t = 0; t < a.out.rows; ++t)
+                    for (std::size_t h = 0; h < heads; ++h) {
+                        const auto end = std::ranges::upper_bound(packing, std::int32_t(t));
+                        const double length = *end - *(end - 1), count = a.out(t, h * size) * length * 0.6;
+                        REQUIRE(std::abs(count - std::round(count)) < 1e-9);
+                        kept += count, probabilities += length;
+                    }
+            }
+            CHECK(std::abs(kept / probabilities - 0.6) < 4 * std::sqrt(0.24 / probabilities));
+            // dv sums the same dropped probabilities that made the outputs.
+            fill(s.context, 1.0, a.dout);
             a.run();
-            for (std::size_t t = 0; t < tokens; ++t)
-                for (std::size_t h = 0; h < heads; ++h) {
-                    const double length = t < 9 ? 9 : t < 20 ? 11 : 600, count = a.out(t, h * size) * length * 0.6;
-                    REQUIRE(std::abs(count - std::round(count)) < 1e-9);
-                    kept += count, probabilities += length;
-                }
-        }
-        CHECK(std::abs(kept / probabilities - 0.6) < 4 * std::sqrt(0.24 / probabilities));
-        // dv sums the same dropped probabilities that made the outputs.
-        fill(s.context, 1.0, a.dout);
-        a.run();
-        double sum_out = 0, sum_dv = 0;
-        for (std::size_t t = 0; t < tokens; ++t)
-            for (std::size_t j = 0; j < hidden; ++j) sum_out += a.out(t, j), sum_dv += a.dv(t, j);
-        CHECK(sum_dv == doctest::Approx(sum_out).epsilon(1e-12));
+            double sum_out = 0, sum_dv = 0;
+            for (std::size_t t = 0; t < a.out.rows; ++t)
+                for (std::size_t j = 0; j < hidden; ++j) sum_out += a.out(t, j), sum_dv += a.dv(t, j);
+            CHECK(sum_dv == doctest::Approx(sum_out).epsilon(1e-12));
+        };
+        check({0, 9, 20}, 50);
+        check({0, 600}, 5); // two blocks of keys
+    }
+
+    TEST_CASE_TEMPLATE("the scratch for a long sequence does for a shorter one", T, float, double) {
+        for (const std::size_t width : {size, std::size_t(64)})
+            for (std::size_t length = 1; length < 5000; ++length)
+                REQUIRE(cpu::HeadProducts<T>::memory(length, width, 7, 2, 2) <=
+                        cpu::HeadProducts<T>::memory(length + 1, width, 7, 2, 2));
     }
 
     TEST_CASE_TEMPLATE("attention of some queries is that of all, at their rows", T, float, double) {

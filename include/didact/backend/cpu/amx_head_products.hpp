@@ -17,13 +17,13 @@ class AmxHeadProducts {
     using LeftAndRight = cpu::LeftAndRight<Operand>;
     using RightAndTransposed = cpu::RightAndTransposed<Operand>;
 
-    /// All keys, as a core with tile registers has a cache for thousands.
+    /// All keys, as a core with tile registers has a cache for thousands: `key` is 0 in what follows.
     static AttentionBlock block_of(std::size_t length) { return {std::min(length, queries_at_once), length}; }
 
     /// As HeadProducts, with a block of operands for probabilities.
-    static std::size_t memory(std::size_t length, std::size_t size, std::size_t operands, std::size_t results,
+    static std::size_t memory(std::size_t longest, std::size_t size, std::size_t operands, std::size_t results,
                               std::size_t blocks) {
-        const std::size_t all = padded(length) * padded(size), block = queries_at_once * padded(length);
+        const std::size_t all = padded(longest) * padded(size), block = queries_at_once * padded(longest);
         return in_floats(operands * all + block) + results * all + blocks * block + queries_at_once * padded(size);
     }
     AmxHeadProducts(T* memory, std::size_t) : memory_(memory) {}

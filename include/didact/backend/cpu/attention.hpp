@@ -99,15 +99,15 @@ void attention_forward_by(Context<B>& context, const AttentionShape& shape, View
                           std::span<Scalar<B>> log_sums) {
     using T = Scalar<B>;
     using Operand = typename Products::Operand;
-    const std::size_t size = out.cols / shape.num_heads;
+    const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();
     context.pool.for_each_tile(shape.sequences() * shape.num_heads, [&](std::size_t number) {
+        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
         const AttentionItem item(shape, number, size);
         if (item.queries == 0) return;
         const bool past_caches = outgrows_cache(out);
         if (!past_caches) item.fetch<true>(item.of_queries(out));
         const AttentionBlock block = Products::block_of(item.length);
-        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(block.keys);
-        Products products(thread_scratch<T, 0>(Products::memory(item.length, size, 4, 0, 1)), item.length);
+        Products products(thread_scratch<T, 0>(Products::memory(longest, size, 4, 0, 1)), item.length);
         const Operand queries = products.left(item.of_queries(q), T(shape.scale));
         const Operand values = products.right(item.of_tokens(v));
         const Operand keys = products.right_transposed(item.of_tokens(k));
@@ -126,7 +126,8 @@ void attention_forward_by(Context<B>& context, const AttentionShape& shape, View
                         tops[i] = largest<T>(seen, row);
                         totals[i] = 0;
                     } else if (seen > 0) {
-                        // What was summed so far is relative to the largest score so far.
+                        // What was summed so far is relative to the largest score so far (Milakov and Gimelshein
+                        // 2018, arXiv 1805.02867).
                         const T top = std::max(tops[i], largest<T>(seen, row)), factor = std::exp(tops[i] - top);
                         tops[i] = top;
                         totals[i] *= factor;
@@ -158,8 +159,9 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
                            std::span<const Scalar<B>> log_sums, View<const Scalar<B>> dout, View<Scalar<B>> dq,
                            View<Scalar<B>> dk, View<Scalar<B>> dv) {
     using T = Scalar<B>;
-    const std::size_t size = out.cols / shape.num_heads;
+    const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();
     context.pool.for_each_tile(shape.sequences() * shape.num_heads, [&](std::size_t number) {
+        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
         const AttentionItem item(shape, number, size);
         item.fetch<false>(item.of_queries(out));
         const bool past_caches = outgrows_cache(dk);
@@ -168,8 +170,7 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
             item.fetch<true>(item.of_queries(dq));
         }
         const AttentionBlock block = Products::block_of(item.length);
-        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(block.keys);
-        Products products(thread_scratch<T, 0>(Products::memory(item.length, size, 7, 2, 2)), item.length);
+        Products products(thread_scratch<T, 0>(Products::memory(longest, size, 7, 2, 2)), item.length);
         const auto queries = products.left_and_right(item.of_queries(q), T(shape.scale));
         const auto up = products.left_and_right(item.of_queries(dout), T(1));
         const auto keys = products.right_and_transposed(item.of_tokens(k));

@@ -40,13 +40,14 @@ class HeadProducts {
         return {std::min(length, block.queries), std::min(length, block.keys)};
     }
 
-    /// How many T it takes to keep so many operands, results of (length, size), and blocks.
-    static std::size_t memory(std::size_t length, std::size_t size, std::size_t operands, std::size_t results,
+    /// How many T it takes to keep so many operands, results of (length, size), and blocks, of any sequence up to
+    /// `longest`: so many for every thread, or one that meets the longest later would allocate then.
+    static std::size_t memory(std::size_t longest, std::size_t size, std::size_t operands, std::size_t results,
                               std::size_t blocks) {
-        const AttentionBlock block = block_of(length);
+        const AttentionBlock block = block_of(longest);
         const std::size_t width = spread_stride<T>(size), keys = spread_stride<T>(block.keys);
-        const std::size_t transposed = tile_count(length, block.keys) * padded(size) * keys;
-        return operands * std::max(length * width, transposed) + results * length * width +
+        const std::size_t transposed = tile_count(longest, block.keys) * padded(size) * keys;
+        return operands * std::max(longest * width, transposed) + results * longest * width +
                block.queries * (blocks * keys + width);
     }
     /// `length` is that of the sequence.
