@@ -24,7 +24,7 @@ TEST_SUITE("unit") {
                           "flags)"},
             {"--seeds 0", "clinical: --seeds: Value 0 not in range 1 to 100 (clinical --help lists the flags)"},
             {"--size huge", "clinical: --size: huge not in {small,full} (clinical --help lists the flags)"},
-            {"--model missing", "clinical: missing: has neither tokenizer.json nor vocab.txt"},
+            {"--model missing", "clinical: missing: there is no such folder"},
             {"--model clinical-no-vocabulary",
              "clinical: clinical-no-vocabulary: has neither tokenizer.json nor vocab.txt"},
             {"--data missing", "clinical: missing/symptom-to-disease/train.tsv: there is no such file"},

@@ -14,14 +14,15 @@ struct Faulty : Workplace {
         copy_model("no-vocabulary", {"vocab.txt", "tokenizer.json"});
         copy_model("cut-off", {});
         std::filesystem::resize_file(path / "cut-off/model.safetensors", 3000);
-        copy_model("small-vocabulary", {});
-        nlohmann::json config = json("model/config.json");
-        config["vocab_size"] = 20;
-        file("small-vocabulary/config.json", config.dump());
-        copy_model("one-type", {});
-        config = json("model/config.json");
-        config["type_vocab_size"] = 1;
-        file("one-type/config.json", config.dump());
+        const auto with_size = [&](const std::string& name, const char* size, int value) {
+            copy_model(name, {});
+            nlohmann::json config = json("model/config.json");
+            config[size] = value;
+            file(name + "/config.json", config.dump());
+        };
+        with_size("small-vocabulary", "vocab_size", 20);
+        with_size("one-type", "type_vocab_size", 1);
+        with_size("no-types", "type_vocab_size", 0);
         std::filesystem::create_directory(path / "taken");
         std::filesystem::create_directory(path / "taken/model.safetensors");
 
@@ -88,6 +89,7 @@ TEST_SUITE("unit") {
                                 "after the first 8: it is cut off"},
             {"--model small-vocabulary",
              "small-vocabulary: the tokenizer has 101 tokens, the model a vocabulary of 20"},
+            {"--model no-types", "no-types/config.json: type_vocab_size is 0"},
             {"--model one-type --second-text-column label",
              "one-type: the model has 1 token types, pairs of texts need two"},
             {"--max-length 49", "--max-length 49: the model has 48 positions"},

@@ -148,7 +148,7 @@ TEST_SUITE("unit") {
             return error_of(folder.path);
         };
         CHECK(contains(error_of(folder.path), "has neither tokenizer.json nor vocab.txt"));
-        CHECK(contains(error_of(folder.path / "nowhere"), "has neither tokenizer.json nor vocab.txt"));
+        CHECK(contains(error_of(folder.path / "nowhere"), "nowhere: there is no such folder"));
         folder.put("tokenizer.json", "{\"model\": ");
         CHECK(contains(error_of(folder.path), "tokenizer.json: [json.exception.parse_error"));
         CHECK(contains(error(nlohmann::json::array()), "tokenizer.json: expected a JSON object, found array"));

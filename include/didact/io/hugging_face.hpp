@@ -47,7 +47,7 @@ ModelConfig read_config(const std::filesystem::path& folder) {
     if constexpr (requires { A::embedding_dropout_key; })
         transformer.embedding_dropout =
             field_or<double>(json, A::embedding_dropout_key, transformer.hidden_dropout, source);
-    transformer.check(source);
+    transformer.check(source, A::token_types);
     if (json.contains("id2label")) {
         const nlohmann::json& names = json["id2label"];
         require(names.is_object(), source, ": id2label is not an object");

@@ -20,14 +20,16 @@ struct TransformerConfig {
 
     double dropout_of_embeddings() const { return embedding_dropout.value_or(hidden_dropout); }
 
-    /// Throws Error, beginning with `source`, where the sizes do not make a transformer.
-    void check(const std::string& source) const {
+    /// Throws Error, beginning with `source`, where the sizes do not make a transformer, or not one whose embeddings
+    /// have `token_types`.
+    void check(const std::string& source, bool token_types) const {
         const auto positive = [&](std::size_t value, const char* what) {
             require(value > 0, source, ": ", what, " is 0");
         };
         positive(vocab_size, "vocab_size"), positive(hidden_size, "hidden_size"), positive(num_layers, "num_layers");
         positive(num_heads, "num_heads"), positive(intermediate_size, "intermediate_size");
         positive(max_positions, "max_positions");
+        if (token_types) positive(type_vocab_size, "type_vocab_size");
         require(hidden_size % num_heads == 0, source, ": hidden_size ", hidden_size, " is not a multiple of num_heads ",
                 num_heads);
         for (const double p : {hidden_dropout, attention_dropout, classifier_dropout, dropout_of_embeddings()})

@@ -51,9 +51,7 @@ class Transformer {
     Transformer(ParameterStore<B>& store, const TransformerConfig& config, const std::string& prefix = {})
         : config_(config) {
         using arch::Role;
-        const std::string source = std::string("config of a ") + A::model_type + " model";
-        config.check(source);
-        if constexpr (A::token_types) require(config.type_vocab_size > 0, source, ": type_vocab_size is 0");
+        config.check(std::string("config of a ") + A::model_type + " model", A::token_types);
         const Initializer normal = Initializer::normal(config.initializer_range);
         const std::size_t hidden = config.hidden_size;
         const auto table = [&](Role role, std::size_t rows) {
