@@ -219,6 +219,54 @@ TEST_SUITE("unit") {
         }
     }
 
+    TEST_CASE_TEMPLATE("a layer norm's gradients follow their formula, each the same whichever others are wanted", T,
+                       float, double) {
+        for (const std::size_t n : {1u, 7u, 8u, 33u, 64u, 130u}) {
+            CAPTURE(n);
+            Setting<T> s;
+            constexpr std::size_t rows = 40;
+            const View<T> x = s.matrix(rows, n, 1), weight = s.matrix(1, n), dy = s.matrix(rows, n, 3);
+            const std::vector<T> mean = s.list(rows), rstd = s.list(rows);
+            const View<T> dx = s.matrix(rows, n, 2), dweight = s.matrix(1, n), dbias = s.matrix(1, n);
+            const View<T> weight_before = s.copy_of(dweight), bias_before = s.copy_of(dbias);
+            const auto backward = [&](View<const T> up, View<T> to, View<T> of_weight, View<T> of_bias) {
+                layer_norm_backward(s.context, x, weight, std::span<const T>(mean), std::span<const T>(rstd), up, to,
+                                    of_weight, of_bias);
+            };
+            backward(dy, dx, dweight, dbias);
+            const double bound = sizeof(T) == 4 ? 3e-4 : 1e-12;
+            const auto normal = [&](auto i, auto j) { return (double(x(i, j)) - mean[i]) * double(rstd[i]); };
+            CHECK(difference(dx, [&](auto i, auto j) {
+                      double slopes = 0, products = 0;
+                      for (std::size_t k = 0; k < n; ++k) {
+                          const double slope = double(dy(i, k)) * double(weight(0, k));
+                          slopes += slope / double(n), products += slope * normal(i, k) / double(n);
+                      }
+                      const double slope = double(dy(i, j)) * double(weight(0, j));
+                      return rstd[i] * (slope - slopes - normal(i, j) * products);
+                  }) < bound);
+            CHECK(difference(dweight, [&](auto, auto j) {
+                      double sum = double(weight_before(0, j));
+                      for (std::size_t i = 0; i < rows; ++i) sum += double(dy(i, j)) * normal(i, j);
+                      return sum;
+                  }) < bound);
+            CHECK(difference(dbias, [&](auto, auto j) {
+                      double sum = double(bias_before(0, j));
+                      for (std::size_t i = 0; i < rows; ++i) sum += double(dy(i, j));
+                      return sum;
+                  }) < bound);
+            const View<T> alone = s.result(rows, n), in_place = s.copy_of(dy);
+            backward(dy, alone, {}, {});
+            CHECK(same_bits(alone, dx));
+            backward(in_place, in_place, s.result(1, n), {});
+            CHECK(same_bits(in_place, dx));
+            const View<T> weights = s.copy_of(weight_before), biases = s.copy_of(bias_before);
+            backward(dy, {}, weights, biases);
+            CHECK(same_bits(weights, dweight));
+            CHECK(same_bits(biases, dbias));
+        }
+    }
+
     TEST_CASE_TEMPLATE("cross-entropy is -sum of t log softmax, with smoothing and class weights", T, float, double) {
         for (const std::size_t classes : {2u, 5u, 40u})
             for (const double smoothing : {0.0, 0.1})

@@ -1,6 +1,9 @@
 #pragma once
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
+#include <type_traits>
 
 #include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/row_sums.hpp"
@@ -40,44 +43,68 @@ void layer_norm_backward(Context<B>& context, View<const Scalar<B>> x, View<cons
                          std::span<const Scalar<B>> mean, std::span<const Scalar<B>> rstd, View<const Scalar<B>> dy,
                          View<Scalar<B>> dx, View<Scalar<B>> dweight, View<Scalar<B>> dbias) {
     using T = Scalar<B>;
+    using cpu::Packet;
     using namespace Eigen::internal;
-    const T size = T(x.cols);
-    const auto normal_of_row = [&](std::size_t i) {
-        return [means = cpu::constant(mean[i]), factors = cpu::constant(rstd[i])](const auto& p) {
+    constexpr std::size_t lanes = cpu::packet_size<T>;
+    const T* const w = weight.data;
+    // One pass over a row has all its sums, a second its gradient.
+    const auto row_gradient = [&]<bool of_parameters>(std::bool_constant<of_parameters>, std::size_t i, T* weight_sums,
+                                                      T* bias_sums) {
+        const T *const in = x.row(i), *const up = dy.row(i);
+        const auto normal = [means = cpu::constant(mean[i]), factors = cpu::constant(rstd[i])](const Packet<T>& p) {
             return pmul(psub(p, means), factors);
         };
-    };
-    const auto input_gradient = [&](std::size_t i) {
-        const auto normal = normal_of_row(i);
-        const auto slope = [](const auto& u, const auto& w) { return pmul(u, w); };
-        const auto along = [&](const auto& u, const auto& w, const auto& p) { return pmul(pmul(u, w), normal(p)); };
-        const T *const in = x.row(i), *const up = dy.row(i), *const w = weight.data;
-        const auto means = cpu::constant(cpu::sum_packets<T>(x.cols, slope, up, w) / size);
-        const auto mean_products = cpu::constant(cpu::sum_packets<T>(x.cols, along, up, w, in) / size);
-        const auto gradient = [&, factors = cpu::constant(rstd[i])](const auto& u, const auto& w, const auto& p) {
-            return pmul(psub(psub(pmul(u, w), means), pmul(normal(p), mean_products)), factors);
+        Packet<T> slopes[4], products[4];
+        for (std::size_t k = 0; k < 4; ++k) slopes[k] = products[k] = cpu::constant(T(0));
+        const auto add = [&](std::size_t k, const T* u_at, const T* w_at, const T* x_at, T* weight_at, T* bias_at) {
+            const Packet<T> u = cpu::load(u_at), slope = pmul(u, cpu::load(w_at)), n = normal(cpu::load(x_at));
+            slopes[k] = padd(slopes[k], slope);
+            products[k] = pmadd(slope, n, products[k]);
+            if constexpr (of_parameters) {
+                cpu::store<T>(weight_at, pmadd(u, n, cpu::load<T>(weight_at)));
+                cpu::store<T>(bias_at, padd(u, cpu::load<T>(bias_at)));
+            }
+        };
+        const auto add_at = [&](std::size_t k, std::size_t j) {
+            if constexpr (of_parameters)
+                add(k, up + j, w + j, in + j, weight_sums + j, bias_sums + j);
+            else
+                add(k, up + j, w + j, in + j, nullptr, nullptr);
+        };
+        std::size_t j = 0;
+        for (; j + 4 * lanes <= x.cols; j += 4 * lanes)
+            for (std::size_t k = 0; k < 4; ++k) add_at(k, j + k * lanes);
+        for (; j + lanes <= x.cols; j += lanes) add_at(0, j);
+        if (const std::size_t rest = x.cols - j; rest > 0) {
+            std::array<T, lanes> of_u{}, of_w{}, of_x{}, of_weight{}, of_bias{};
+            std::copy_n(up + j, rest, of_u.data()), std::copy_n(w + j, rest, of_w.data());
+            std::copy_n(in + j, rest, of_x.data());
+            add(0, of_u.data(), of_w.data(), of_x.data(), of_weight.data(), of_bias.data());
+            if constexpr (of_parameters)
+                for (std::size_t k = 0; k < rest; ++k)
+                    weight_sums[j + k] += of_weight[k], bias_sums[j + k] += of_bias[k];
+        }
+        if (dx.empty()) return;
+        const auto mean_of = [&](const Packet<T>* sums) {
+            return cpu::constant(predux(padd(padd(sums[0], sums[1]), padd(sums[2], sums[3]))) / T(x.cols));
+        };
+        const auto gradient = [&, mean_slope = mean_of(slopes), mean_product = mean_of(products),
+                               factors = cpu::constant(rstd[i])](const auto& u, const auto& v, const auto& p) {
+            return pmul(psub(psub(pmul(u, v), mean_slope), pmul(normal(p), mean_product)), factors);
         };
         cpu::map_packets(x.cols, dx.row(i), gradient, up, w, in);
     };
     if (dweight.empty() && dbias.empty()) {
-        if (!dx.empty()) cpu::for_each_row(context, x.rows, x.cols, input_gradient);
+        if (!dx.empty())
+            cpu::for_each_row(context, x.rows, x.cols,
+                              [&](std::size_t i) { row_gradient(std::false_type(), i, nullptr, nullptr); });
         return;
     }
     // Each tile of rows has its own sums, so that a row is read once.
     cpu::sum_rows(
         context, x.rows, 2 * x.cols,
         [&](TileRange rows, T* sums) {
-            T *const weight_sums = sums, *const bias_sums = sums + x.cols;
-            for (std::size_t i = rows.begin; i < rows.end; ++i) {
-                const auto add_product = [normal = normal_of_row(i)](const auto& sum, const auto& u, const auto& p) {
-                    return pmadd(u, normal(p), sum);
-                };
-                cpu::map_packets(x.cols, weight_sums, add_product, weight_sums, dy.row(i), x.row(i));
-                cpu::map_packets(
-                    x.cols, bias_sums, [](const auto& sum, const auto& u) { return padd(sum, u); }, bias_sums,
-                    dy.row(i));
-                if (!dx.empty()) input_gradient(i);
-            }
+            for (std::size_t i = rows.begin; i < rows.end; ++i) row_gradient(std::true_type(), i, sums, sums + x.cols);
         },
         [&](std::size_t column, T sum) {
             const View<T>& to = column < x.cols ? dweight : dbias;
