@@ -47,7 +47,7 @@ void layer_norm_backward(Context<B>& context, View<const Scalar<B>> x, View<cons
     using namespace Eigen::internal;
     constexpr std::size_t lanes = cpu::packet_size<T>;
     const T* const w = weight.data;
-    // One pass over a row has all its sums, a second its gradient.
+    // One pass over a row has all its sums, as many side by side as in sum_packets; a second has the row's gradient.
     const auto row_gradient = [&]<bool of_parameters>(std::bool_constant<of_parameters>, std::size_t i, T* weight_sums,
                                                       T* bias_sums) {
         const T *const in = x.row(i), *const up = dy.row(i);
@@ -79,10 +79,11 @@ void layer_norm_backward(Context<B>& context, View<const Scalar<B>> x, View<cons
             std::array<T, lanes> of_u{}, of_w{}, of_x{}, of_weight{}, of_bias{};
             std::copy_n(up + j, rest, of_u.data()), std::copy_n(w + j, rest, of_w.data());
             std::copy_n(in + j, rest, of_x.data());
+            if constexpr (of_parameters)
+                std::copy_n(weight_sums + j, rest, of_weight.data()), std::copy_n(bias_sums + j, rest, of_bias.data());
             add(0, of_u.data(), of_w.data(), of_x.data(), of_weight.data(), of_bias.data());
             if constexpr (of_parameters)
-                for (std::size_t k = 0; k < rest; ++k)
-                    weight_sums[j + k] += of_weight[k], bias_sums[j + k] += of_bias[k];
+                std::copy_n(of_weight.data(), rest, weight_sums + j), std::copy_n(of_bias.data(), rest, bias_sums + j);
         }
         if (dx.empty()) return;
         const auto mean_of = [&](const Packet<T>* sums) {
@@ -100,7 +101,7 @@ void layer_norm_backward(Context<B>& context, View<const Scalar<B>> x, View<cons
                               [&](std::size_t i) { row_gradient(std::false_type(), i, nullptr, nullptr); });
         return;
     }
-    // Each tile of rows has its own sums, so that a row is read once.
+    // Each tile of rows has its own sums, so that both passes over a row follow each other.
     cpu::sum_rows(
         context, x.rows, 2 * x.cols,
         [&](TileRange rows, T* sums) {
