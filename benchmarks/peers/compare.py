@@ -114,13 +114,19 @@ def choose_rows(precision):
     return rows + OTHER_ROWS
 
 
+def positive(text):
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"is '{text}', a whole number above 0 was expected")
+    return int(text)
+
+
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--ours", default=os.path.join(ROOT, "build", "release", "benchmarks", "peers"))
     p.add_argument("--peers", default=os.path.join(ROOT, "..", "shared", "peers"), help="folder of the peers' scripts")
     p.add_argument("--python", default=sys.executable, help="Python that runs the peers")
-    p.add_argument("--rounds", type=int, default=5, help="undisturbed ones; twice as many are tried")
-    p.add_argument("--steps", type=int, default=5, help="counted steps of a process")
+    p.add_argument("--rounds", type=positive, default=5, help="undisturbed ones; twice as many are tried")
+    p.add_argument("--steps", type=positive, default=5, help="counted steps of a process")
     p.add_argument("--only", default="", help="rows whose name contains this")
     p.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "both"],
                    help="auto: what this processor is best at")

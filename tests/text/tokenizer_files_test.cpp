@@ -150,6 +150,7 @@ TEST_SUITE("unit") {
         CHECK(contains(error_of(folder.path), "has neither tokenizer.json nor vocab.txt"));
         CHECK(contains(error_of(folder.path / "nowhere"), "nowhere: there is no such folder"));
         folder.put("tokenizer.json", "{\"model\": ");
+        CHECK(contains(error_of(folder.path / "tokenizer.json"), "tokenizer.json: there is no such folder"));
         CHECK(contains(error_of(folder.path), "tokenizer.json: [json.exception.parse_error"));
         CHECK(contains(error(nlohmann::json::array()), "tokenizer.json: expected a JSON object, found array"));
         CHECK(contains(error(nlohmann::json::object()), "key 'model' not found"));

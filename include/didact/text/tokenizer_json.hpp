@@ -249,7 +249,7 @@ inline WordPieceTokenizer from_vocabulary(const std::filesystem::path& folder, c
 /// supported (the component is named).
 inline WordPieceTokenizer load_tokenizer(const std::filesystem::path& folder) {
     using namespace tokenizer_files;
-    require(std::filesystem::exists(folder), folder.string(), ": there is no such folder");
+    require(std::filesystem::is_directory(folder), folder.string(), ": there is no such folder");
     const bool has_json = std::filesystem::exists(folder / "tokenizer.json");
     const auto file = folder / (has_json ? "tokenizer.json" : "vocab.txt");
     require(std::filesystem::exists(file), folder.string(), ": has neither tokenizer.json nor vocab.txt");
