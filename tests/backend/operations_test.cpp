@@ -203,12 +203,21 @@ TEST_SUITE("unit") {
 
     TEST_CASE_TEMPLATE("layer norm is (x - mean) / sqrt(variance + epsilon), scaled and shifted, row by row", T, float,
                        double) {
-        for (const std::size_t n : {1u, 7u, 64u, 130u}) {
+        for (const std::size_t n : {1u, 7u, 64u, 130u, 384u}) {
+            CAPTURE(n);
             Setting<T> s;
-            const View<T> x = s.matrix(6, n), weight = s.matrix(1, n), bias = s.matrix(1, n), y = s.matrix(6, n);
+            constexpr std::size_t rows = 39;
+            const View<T> x = s.matrix(rows, n), weight = s.matrix(1, n), bias = s.matrix(1, n);
+            const View<T> y = s.result(rows, n), alone = s.result(rows, n);
             for (std::size_t j = 0; j < n; ++j) x(3, j) = T(100) + x(3, j); // far from zero
-            std::vector<T> mean(6), rstd(6);
+            std::vector<T> mean(rows), rstd(rows), mean_alone(rows), rstd_alone(rows);
             layer_norm_forward(s.context, x, weight, bias, 1e-3, y, std::span<T>(mean), std::span<T>(rstd));
+            for (std::size_t i = 0; i < rows; ++i)
+                layer_norm_forward(s.context, View<const T>(x.middle_rows(i, 1)), weight, bias, 1e-3,
+                                   alone.middle_rows(i, 1), std::span(mean_alone).subspan(i, 1),
+                                   std::span(rstd_alone).subspan(i, 1));
+            CHECK(same_bits(y, alone));
+            CHECK((mean == mean_alone && rstd == rstd_alone));
             CHECK(difference(y, [&](auto i, auto j) {
                       double m = 0, v = 0;
                       for (std::size_t k = 0; k < n; ++k) m += double(x(i, k)) / double(n);
@@ -216,6 +225,9 @@ TEST_SUITE("unit") {
                           v += (double(x(i, k)) - m) * (double(x(i, k)) - m) / double(n);
                       return (double(x(i, j)) - m) / std::sqrt(v + 1e-3) * double(weight(0, j)) + double(bias(0, j));
                   }) < (sizeof(T) == 4 ? 1e-4 : 1e-11));
+            layer_norm_forward(s.context, View<const T>(x), weight, bias, 1e-3, x, std::span<T>(mean),
+                               std::span<T>(rstd));
+            CHECK(same_bits(y, x));
         }
     }
 

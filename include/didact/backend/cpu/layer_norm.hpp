@@ -19,20 +19,42 @@ void layer_norm_forward(Context<B>& context, View<const Scalar<B>> x, View<const
                         std::span<Scalar<B>> rstd) {
     using T = Scalar<B>;
     using namespace Eigen::internal;
-    cpu::for_each_row(context, x.rows, x.cols, [&](std::size_t i) {
-        const T* const in = x.row(i);
-        const T m = cpu::sum_packets<T>(
-                        x.cols, [](const auto& p) { return p; }, in) /
-                    T(x.cols);
-        const auto centred = [means = cpu::constant(m)](const auto& p) { return psub(p, means); };
-        const auto square = [&](const auto& p) { return pmul(centred(p), centred(p)); };
-        const T r = T(1) / std::sqrt(cpu::sum_packets<T>(x.cols, square, in) / T(x.cols) + T(epsilon));
-        const auto normal = [&, factors = cpu::constant(r)](const auto& p, const auto& w, const auto& b) {
-            return pmadd(pmul(centred(p), factors), w, b);
+    // As many rows at once as the registers hold the sums of: one alone would wait for its mean and its rstd.
+    constexpr std::size_t lanes = cpu::packet_size<T>, most = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 4 : 2;
+    cpu::for_each_rows<most>(context, x.rows, x.cols, [&]<std::size_t rows>(cpu::Count<rows>, std::size_t first) {
+        const std::size_t cols = x.cols;
+        const T *const w = weight.data, *const b = bias.data, *in[rows];
+        T* out[rows];
+        cpu::Packet<T> means[rows], factors[rows];
+        for (std::size_t r = 0; r < rows; ++r) in[r] = x.row(first + r), out[r] = y.row(first + r);
+        const auto sums = cpu::sums_of_rows<T, rows>(cols, [&](std::size_t r, const auto& at) { return at(in[r]); });
+        for (std::size_t r = 0; r < rows; ++r) {
+            mean[first + r] = sums[r] / T(cols);
+            means[r] = cpu::constant(mean[first + r]);
+        }
+        const auto squares = cpu::sums_of_rows<T, rows>(cols, [&](std::size_t r, const auto& at) {
+            const cpu::Packet<T> centred = psub(at(in[r]), means[r]);
+            return pmul(centred, centred);
+        });
+        for (std::size_t r = 0; r < rows; ++r) {
+            rstd[first + r] = T(1) / std::sqrt(squares[r] / T(cols) + T(epsilon));
+            factors[r] = cpu::constant(rstd[first + r]);
+        }
+        // By value, or each packet would read them anew.
+        const auto normal_of = [&](std::size_t r) {
+            return [m = means[r], factor = factors[r]](const auto& p, const auto& weights, const auto& biases) {
+                return pmadd(pmul(psub(p, m), factor), weights, biases);
+            };
         };
-        cpu::map_packets(x.cols, y.row(i), normal, in, weight.data, bias.data);
-        mean[i] = m;
-        rstd[i] = r;
+        std::size_t j = 0;
+        for (; j + lanes <= cols; j += lanes) {
+            const cpu::Packet<T> weights = cpu::load(w + j), biases = cpu::load(b + j);
+#pragma GCC unroll 4
+            for (std::size_t r = 0; r < rows; ++r)
+                cpu::store<T>(out[r] + j, normal_of(r)(cpu::load(in[r] + j), weights, biases));
+        }
+        for (std::size_t r = 0; r < rows; ++r)
+            cpu::map_packets(cols - j, out[r] + j, normal_of(r), in[r] + j, w + j, b + j);
     });
 }
 
@@ -47,7 +69,7 @@ void layer_norm_backward(Context<B>& context, View<const Scalar<B>> x, View<cons
     using namespace Eigen::internal;
     constexpr std::size_t lanes = cpu::packet_size<T>;
     const T* const w = weight.data;
-    // One pass over a row has all its sums, as many side by side as in sum_packets; a second has the row's gradient.
+    // One pass over a row has all its sums, as many side by side as in sums_of_rows; a second has the row's gradient.
     const auto row_gradient = [&]<bool of_parameters>(std::bool_constant<of_parameters>, std::size_t i, T* weight_sums,
                                                       T* bias_sums) {
         const T *const in = x.row(i), *const up = dy.row(i);
@@ -73,6 +95,7 @@ void layer_norm_backward(Context<B>& context, View<const Scalar<B>> x, View<cons
         };
         std::size_t j = 0;
         for (; j + 4 * lanes <= x.cols; j += 4 * lanes)
+#pragma GCC unroll 4
             for (std::size_t k = 0; k < 4; ++k) add_at(k, j + k * lanes);
         for (; j + lanes <= x.cols; j += lanes) add_at(0, j);
         if (const std::size_t rest = x.cols - j; rest > 0) {

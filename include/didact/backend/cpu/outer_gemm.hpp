@@ -1,17 +1,12 @@
 #pragma once
 #include <array>
 #include <cmath>
-#include <type_traits>
 #include <utility>
 
 #include "didact/backend/cpu/packet.hpp"
 #include "didact/core/view.hpp"
 
 namespace didact::cpu {
-
-/// A number of rows or columns known to the compiler.
-template <std::size_t count>
-using Count = std::integral_constant<std::size_t, count>;
 
 /// Cuts `rows`, if there are any, into the fewest tiles of at most `most`, whose heights differ by one at most:
 /// call(Count of the greater height, how many rows are in tiles of that height; the others are one lower).

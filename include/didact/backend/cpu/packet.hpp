@@ -1,6 +1,7 @@
 #pragma once
 #include <Eigen/Core>
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -20,6 +21,10 @@ template <class T>
 using Packet = typename Eigen::internal::packet_traits<T>::type;
 template <class T>
 inline constexpr std::size_t packet_size = std::size_t(Eigen::internal::unpacket_traits<Packet<T>>::size);
+
+/// A number of rows or columns known to the compiler.
+template <std::size_t count>
+using Count = std::integral_constant<std::size_t, count>;
 
 template <class T>
 Packet<T> load(const T* from) {
@@ -139,23 +144,53 @@ T lane_sum(std::size_t count, const Term& term) {
     return sum;
 }
 
-/// Σ f(in[j]...) for j in [0, count), packet by packet, in four sums side by side, as each waits for its own last
-/// addition.
+/// Σ term(row, at) over packets, for each of `rows` rows, with at(p) = the packet of p[0, count) that is next. Four
+/// sums side by side a row, as each waits for its own last addition, and several rows, as a total waits for its last
+/// sums.
+template <class T, std::size_t rows, class Term>
+std::array<T, rows> sums_of_rows(std::size_t count, const Term& term) {
+    using Eigen::internal::padd;
+    constexpr std::size_t lanes = packet_size<T>;
+    // GCC keeps sums in registers where these loops are unrolled, which at -O2 it does not do by itself.
+    Packet<T> sums[rows][4];
+#pragma GCC unroll 4
+    for (auto& sums_of_row : sums)
+#pragma GCC unroll 4
+        for (Packet<T>& sum : sums_of_row) sum = constant(T(0));
+    std::size_t j = 0;
+    for (; j + 4 * lanes <= count; j += 4 * lanes)
+#pragma GCC unroll 4
+        for (std::size_t row = 0; row < rows; ++row)
+#pragma GCC unroll 4
+            for (std::size_t i = 0; i < 4; ++i)
+                sums[row][i] = padd(sums[row][i], term(row, [&](const T* p) { return load(p + j + i * lanes); }));
+    for (; j + lanes <= count; j += lanes)
+#pragma GCC unroll 4
+        for (std::size_t row = 0; row < rows; ++row)
+            sums[row][0] = padd(sums[row][0], term(row, [&](const T* p) { return load(p + j); }));
+    std::array<T, rows> totals;
+#pragma GCC unroll 4
+    for (std::size_t row = 0; row < rows; ++row)
+        totals[row] = Eigen::internal::predux(padd(padd(sums[row][0], sums[row][1]), padd(sums[row][2], sums[row][3])));
+    if (j == count) return totals;
+    const auto rest_of = [&](const T* p) {
+        T rest[lanes] = {};
+        std::copy(p + j, p + count, rest);
+        return load<T>(rest);
+    };
+    for (std::size_t row = 0; row < rows; ++row) {
+        T rest[lanes];
+        store<T>(rest, term(row, rest_of));
+        for (std::size_t k = 0; j + k < count; ++k) totals[row] += rest[k];
+    }
+    return totals;
+}
+
+/// Σ f(in[j]...) for j in [0, count), packet by packet.
 template <class T, class F, class... In>
 T sum_packets(std::size_t count, const F& f, const In*... in) {
     static_assert((std::is_same_v<T, In> && ...));
-    using Eigen::internal::padd;
-    constexpr std::size_t lanes = packet_size<T>;
-    Packet<T> sums[4] = {constant(T(0)), constant(T(0)), constant(T(0)), constant(T(0))};
-    std::size_t j = 0;
-    for (; j + 4 * lanes <= count; j += 4 * lanes)
-        for (std::size_t i = 0; i < 4; ++i) sums[i] = padd(sums[i], f(load(in + j + i * lanes)...));
-    for (; j + lanes <= count; j += lanes) sums[0] = padd(sums[0], f(load(in + j)...));
-    T sum = Eigen::internal::predux(padd(padd(sums[0], sums[1]), padd(sums[2], sums[3])));
-    T rest[lanes];
-    map_packets(count - j, rest, f, in + j...);
-    for (std::size_t k = 0; j + k < count; ++k) sum += rest[k];
-    return sum;
+    return sums_of_rows<T, 1>(count, [&](std::size_t, const auto& at) { return f(at(in)...); })[0];
 }
 
 /// x and y cut into blocks of `size` lanes, each block of even place plus the one after it.

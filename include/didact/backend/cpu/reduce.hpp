@@ -92,6 +92,7 @@ double squared_norm(Context<B>& context, std::span<const Scalar<B>> a) {
             for (auto& s : sums) s = cpu::constant(T(0));
             const T* from = a.data() + i;
             for (std::size_t term = 0; term < terms; ++term)
+#pragma GCC unroll 4
                 for (auto& s : sums) {
                     const cpu::Packet<T> x = cpu::load<T>(from);
                     s = pmadd(x, x, s);
