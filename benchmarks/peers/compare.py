@@ -23,13 +23,24 @@ NOTE = ("Both sides make the same losses and gradients. Here the last block comp
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
 
+class Mode:
+    """One way in which a peer does a row's work: its script's arguments and, where that prints several lines, the
+    `mode` of the one that counts."""
+
+    def __init__(self, arguments, line=None):
+        self.arguments, self.line = arguments.split(), line
+
+    def __str__(self):
+        return " ".join(self.arguments + ([f"({self.line})"] if self.line else []))
+
+
 class Row:
     """One line of the table: what this library runs, what the peer runs (the best of several modes), what is compared
     and which ratio is aimed at."""
 
-    def __init__(self, name, ours, script, modes, goal, measure="tokens_per_s", pick=None):
+    def __init__(self, name, ours, script, modes, goal, measure="tokens_per_s"):
         self.name, self.ours, self.script, self.modes = name, ours.split(), script, modes
-        self.goal, self.measure, self.pick = goal, measure, pick
+        self.goal, self.measure = goal, measure
 
     def ratio(self, ours, peer):
         """Above 1 where this library is faster."""
@@ -41,14 +52,14 @@ class Row:
 def transformer(name, flags, goal, peer_flags="", compiled=True, **rest):
     """A row of torch_transformer.py: the flags of both, then the peer's modes."""
     modes = ["", "--attn eager"] + (["--compile", "--compile --attn eager"] if compiled else [])
-    return Row(name, "transformer " + flags, "torch_transformer.py", [f"{flags} {peer_flags} {m}" for m in modes], goal,
-               **rest)
+    return Row(name, "transformer " + flags, "torch_transformer.py", [Mode(f"{flags} {peer_flags} {m}") for m in modes],
+               goal, **rest)
 
 
-def small(name, mode, peer, goal):
-    what = "avalanche" if peer.startswith("avalanche") else "torch"
-    pick = lambda line: line["mode"] == peer.split()[-1]
-    return Row(name, f"mlp --mode {mode}", "torch_small.py", [f"--what {what} --batch 10"], goal, "step_ms", pick)
+def small(name, mode, goal, *peers):
+    """A row of torch_small.py: this library's mode, then what the peer is and the mode of its line, once or more."""
+    modes = [Mode(f"--what {what} --batch 10", line) for what, line in peers]
+    return Row(name, f"mlp --mode {mode}", "torch_small.py", modes, goal, "step_ms")
 
 
 def transformer_rows(precision):
@@ -65,7 +76,7 @@ def transformer_rows(precision):
         transformer(name("MiniLM-L6, real lengths, padded peer"), flags("--model minilm --lengths lognormal"), goal(6),
                     compiled=False),
         Row(name("MiniLM-L6, real lengths, bucketed peer"), flags("transformer --model minilm --lengths lognormal"),
-            "torch_transformer.py", [bucketed, bucketed + " --attn eager"], goal(3)),
+            "torch_transformer.py", [Mode(bucketed), Mode(bucketed + " --attn eager")], goal(3)),
         transformer(name("MiniLM-L6, LoRA r 8"), flags("--model minilm --mode lora"), goal(2.5)),
         transformer(name("MiniLM-L6, half frozen, later epochs"), flags("--model minilm --mode half"), goal(4),
                     compiled=False),
@@ -76,13 +87,13 @@ def transformer_rows(precision):
 
 
 OTHER_ROWS = [
-    small("MLP, batch 10, SGD, 1 thread", "sgd", "torch sgd", 5),
-    small("MLP, batch 10, SGD, Avalanche", "sgd", "avalanche naive", 8),
-    small("MLP, EWC, Avalanche", "ewc", "avalanche ewc", 30),
-    small("MLP, replay, Avalanche", "replay", "avalanche replay", 8),
-    Row("clip + AdamW, 110 M parameters", "optimizer", "torch_optim.py", ["--threads 2"], 1.7, "step_ms"),
+    small("MLP, batch 10, SGD, 1 thread", "sgd", 5, ("torch", "sgd"), ("torch", "sgd-fused"), ("compile", "sgd-fused")),
+    small("MLP, batch 10, SGD, Avalanche", "sgd", 8, ("avalanche", "naive")),
+    small("MLP, EWC, Avalanche", "ewc", 30, ("avalanche", "ewc")),
+    small("MLP, replay, Avalanche", "replay", 8, ("avalanche", "replay")),
+    Row("clip + AdamW, 110 M parameters", "optimizer", "torch_optim.py", [Mode("--threads 2")], 1.7, "step_ms"),
     Row("start to first step, MiniLM-L6", "transformer --steps 1 --warmup 0", "torch_transformer.py",
-        ["--steps 1 --warmup 0 --wait-quiet 0"], 10, "wall_ms"),
+        [Mode("--steps 1 --warmup 0 --wait-quiet 0")], 10, "wall_ms"),
 ]
 MEMORY_GOALS = {"MiniLM-L6, full, 32 x 128": 0.4, "MiniLM-L6, LoRA r 8": 0.25,
                 "MiniLM-L6, half frozen, later epochs": 0.25}
@@ -161,15 +172,17 @@ def measure_ours(a, row):
 
 
 def measure_peer(a, row, mode):
-    command = [a.python, os.path.join(a.peers, row.script), *mode.split()]
-    if row.script == "torch_transformer.py" and "--steps" not in mode:
-        command += ["--steps", str(3 * a.steps if "--lengths" in mode else a.steps), "--wait-quiet", "2"]
+    command = [a.python, os.path.join(a.peers, row.script), *mode.arguments]
+    if row.script == "torch_transformer.py" and "--steps" not in mode.arguments:
+        command += ["--steps", str(3 * a.steps if "--lengths" in mode.arguments else a.steps), "--wait-quiet", "2"]
     lines = run(command)
     if row.script == "torch_optim.py":
         return optimizer_line(lines, 2)
-    lines = [line for line in lines if row.pick is None or row.pick(line)]
+    lines = [line for line in lines if mode.line in (None, line["mode"])]
+    if not lines:
+        raise RuntimeError(f"{row.script} {mode}: printed no result")
     # PyTorch's memory is in MiB.
-    return dict(lines[-1], rss_mb=lines[-1]["rss_mb"] * 1.048576, arguments=mode.strip())
+    return dict(lines[-1], rss_mb=lines[-1]["rss_mb"] * 1.048576, arguments=str(mode))
 
 
 def counted_steps(a, row):
@@ -187,7 +200,7 @@ def compare(a, row):
         try:
             result = measure_peer(a, row, mode)
         except RuntimeError as error:
-            tried.append({"arguments": mode.strip(), "error": str(error)[-300:]})
+            tried.append({"arguments": str(mode), "error": str(error)[-300:]})
             continue
         tried.append(result)
         if best is None or row.ratio(best[1], result) < 1:
@@ -205,7 +218,7 @@ def compare(a, row):
     memory = [r["ours"]["rss_mb"] / r["peer"]["rss_mb"] for r in kept]
     value = lambda side: statistics.median(r[side][row.measure] for r in kept)
     return {"row": row.name, "measure": row.measure, "ours": value("ours"), "peer": value("peer"),
-            "peer_mode": best[0].strip(), "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
+            "peer_mode": str(best[0]), "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
             "rounds": len(kept), "undisturbed": quiet, "goal": row.goal, "memory": statistics.median(memory),
             "memory_goal": MEMORY_GOALS.get(row.name), "peer_modes": tried, "all_rounds": rounds}
 
