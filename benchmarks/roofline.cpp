@@ -6,8 +6,6 @@
 // the best of Eigen, oneDNN and OpenBLAS reaches in one call at that shape, and passes over memory against a triad
 // (a = b + s c) over as many bytes, which may lie in a cache, or against their arithmetic where that takes longer.
 // Writes roofline.html.
-#include <Eigen/Core>
-
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -15,15 +13,14 @@
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <functional>
 #include <iostream>
-#include <memory>
 
 #include "bench.hpp"
 #include "didact/backend/cpu.hpp"
 #include "didact/io/folder.hpp"
 #include "didact/report/html.hpp"
 #include "didact/train/update.hpp"
+#include "limits.hpp"
 #if DIDACT_WITH_OPENBLAS
 #include "open_blas.hpp"
 #endif
@@ -33,13 +30,9 @@ namespace {
 using namespace didact;
 using benchmarks::Bench;
 using benchmarks::Trained;
+using benchmarks::Work;
 using B = Cpu<float>;
 constexpr std::size_t tokens = 1024, hidden = 384, inner = 1536, num_heads = 12, length = 128;
-
-struct Work {
-    double amount; ///< operations, or bytes
-    std::function<void()> call;
-};
 
 /// What a kernel is measured against. Without a goal it is there for information only.
 struct Limit {
@@ -75,60 +68,15 @@ std::array<double, 2> rates_of(const Work& one, const Work& other) {
     return {one.amount / best[0], other.amount / best[1]};
 }
 
-/// About `count` multiplications and additions of floats, in registers only.
-Work fused_multiply_adds(double count) {
-    using namespace Eigen::internal;
-    using Packet = packet_traits<float>::type;
-    constexpr std::size_t chains = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 16 : 8;
-    constexpr std::size_t of_round = chains * sizeof(Packet) / sizeof(float);
-    const std::size_t rounds = std::size_t(count) / of_round;
-    return {2.0 * double(rounds * of_round), [rounds] {
-                [[maybe_unused]] static volatile float sink;
-                static volatile float seed = 0.9f;
-                const float begin = seed;
-                Packet sums[chains];
-                for (Packet& sum : sums) sum = pset1<Packet>(begin);
-                const Packet factor = pset1<Packet>(0.999f);
-                for (std::size_t i = 0; i < rounds; ++i)
-                    for (Packet& sum : sums) sum = pmadd(sum, factor, factor);
-                Packet all = sums[0];
-                for (const Packet& sum : sums) all = padd(all, sum);
-                sink = predux(all);
-            }};
+Limit bandwidth(double bytes) {
+    return {"a triad over " + report::fixed(bytes * 1e-6, 1) + " MB", benchmarks::triad(bytes), 0.8};
 }
-
-#if DIDACT_WITH_AMX
-/// Products of tiles that lie in the first cache.
-Work tile_products() {
-    static constexpr std::size_t width = cpu::AmxPanels::panel_width, chunks = 4, rounds = 1000;
-    static AlignedVector<bf16> panels(2 * chunks * cpu::AmxPanels::chunk_elements, bf16{});
-    static AlignedVector<float> sums(width * width, 0);
-    return {2.0 * double(width * width * chunks * cpu::AmxPanels::terms * rounds), [] {
-                const cpu::AmxTiles<float>::Registers registers;
-                for (std::size_t i = 0; i < rounds; ++i)
-                    cpu::AmxGemm<float>::multiply(panels.data(), panels.data() + panels.size() / 2, chunks, nullptr, 0,
-                                                  sums.data(), width);
-            }};
-}
-#endif
-
-/// a = b + s c over three arrays of `bytes` in all.
-Work triad(double bytes) {
-    const std::size_t n = std::size_t(bytes / 12) / 16 * 16;
-    const auto arrays = std::make_shared<AlignedVector<float>>(3 * n, 1);
-    return {12.0 * double(n), [arrays, n] {
-                float* const x = arrays->data();
-                const float *const y = x + n, *const z = y + n;
-                for (std::size_t i = 0; i < n; ++i) x[i] = y[i] + 0.5f * z[i];
-            }};
-}
-
-Limit bandwidth(double bytes) { return {"a triad over " + report::fixed(bytes * 1e-6, 1) + " MB", triad(bytes), 0.8}; }
 
 /// The time of as many multiply-adds as the formula has operations.
 Limit arithmetic(double bytes, double operations) {
-    return {
-        report::fixed(operations * 1e-6, 1) + "M multiply-adds", {bytes, fused_multiply_adds(operations).call}, 0.8};
+    return {report::fixed(operations * 1e-6, 1) + "M multiply-adds",
+            {bytes, benchmarks::fused_multiply_adds(operations).call},
+            0.8};
 }
 
 /// The limit that wins(its rate, another's) here.
@@ -274,7 +222,7 @@ void add_update(std::vector<Kernel>& kernels, std::size_t size) {
 int run(const std::string& out) {
     io::make_folder(out);
     const FlushDenormals flush;
-    const Limit registers{"fused multiply-add in registers", fused_multiply_adds(1e6)};
+    const Limit registers{"fused multiply-add in registers", benchmarks::fused_multiply_adds(1e6)};
     Bench bench;
     std::vector<Kernel> kernels;
     add_products<cpu::EigenGemm<float>
@@ -298,7 +246,7 @@ int run(const std::string& out) {
 #if DIDACT_WITH_AMX
     if (cpu::AmxGemm<float>::serves()) {
         faster = true;
-        bf16_limit = {"tile registers, first cache", tile_products()};
+        bf16_limit = {"tile registers, first cache", benchmarks::tile_products()};
     }
 #endif
     if (faster) {
@@ -319,7 +267,7 @@ int run(const std::string& out) {
                    goal == 0 ? std::string(report::no_number)
                              : report::fixed(goal, 1) + (share >= goal ? ", reached" : ", MISSED")});
     }
-    const auto [peak, memory] = rates_of(registers.work, triad(4e8));
+    const auto [peak, memory] = rates_of(registers.work, benchmarks::triad(4e8));
     report::HtmlReport page(
         "How near to the machine's limits",
         "Kernels of a training step on one thread, at the sizes of a MiniLM micro-batch of 1024 tokens");

@@ -6,6 +6,10 @@ this library, the peer, this library, the peer, each a process of its own. The r
 shows the median, the least and the most of the rounds that other processes left undisturbed. `--only` takes rows whose
 name contains a text.
 
+In each round it is also measured what the machine does at most: multiply-adds in registers, bytes read from memory. A
+row's "share of peak" is the rate at which its step does the products, or reads the bytes, that it cannot do without; at
+a share of 1 the ratio would be the one under "at most".
+
 The work is the same for both, from a batch to changed weights: the same losses and gradients. How it is done is each
 side's own; see NOTE.
 """
@@ -194,6 +198,20 @@ def undisturbed(result, steps):
     return result.get("quiet_steps", steps) >= min(3, steps)
 
 
+def measure_limits(a, ours):
+    return run([a.ours, "limits", "--threads", str(ours["threads"]), "--precision", ours["precision"]])[-1]
+
+
+def share_of_peak(row, ours, limits):
+    """None where a row's necessary work, or the machine's peak at it, is not known."""
+    for unit in ("gflop", "gb"):
+        rate = unit + "_per_s"
+        if unit in ours and rate in limits:
+            done = ours[unit] / ours["wall_ms"] * 1e3 if row.measure == "wall_ms" else ours[rate]
+            return done / limits[rate]
+    return None
+
+
 def compare(a, row):
     best, tried = None, []
     for mode in row.modes:
@@ -210,17 +228,23 @@ def compare(a, row):
     rounds, quiet, steps = [], 0, counted_steps(a, row)
     while quiet < a.rounds and len(rounds) < 2 * a.rounds:
         ours, peer = measure_ours(a, row), measure_peer(a, row, best[0])
-        rounds.append({"ours": ours, "peer": peer, "ratio": row.ratio(ours, peer),
+        limits = measure_limits(a, ours)
+        rounds.append({"ours": ours, "peer": peer, "limits": limits, "ratio": row.ratio(ours, peer),
+                       "share": share_of_peak(row, ours, limits),
                        "undisturbed": undisturbed(ours, steps) and undisturbed(peer, steps)})
         quiet += rounds[-1]["undisturbed"]
     kept = [r for r in rounds if r["undisturbed"]] or rounds
     ratios = [r["ratio"] for r in kept]
     memory = [r["ours"]["rss_mb"] / r["peer"]["rss_mb"] for r in kept]
+    counted = [r for r in kept if r["share"]]
+    share, at_most = ((statistics.median(of(r) for r in counted) if counted else None)
+                      for of in (lambda r: r["share"], lambda r: r["ratio"] / r["share"]))
     value = lambda side: statistics.median(r[side][row.measure] for r in kept)
     return {"row": row.name, "measure": row.measure, "ours": value("ours"), "peer": value("peer"),
             "peer_mode": str(best[0]), "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
-            "rounds": len(kept), "undisturbed": quiet, "goal": row.goal, "memory": statistics.median(memory),
-            "memory_goal": MEMORY_GOALS.get(row.name), "peer_modes": tried, "all_rounds": rounds}
+            "share_of_peak": share, "at_most": at_most, "rounds": len(kept), "undisturbed": quiet, "goal": row.goal,
+            "memory": statistics.median(memory), "memory_goal": MEMORY_GOALS.get(row.name), "peer_modes": tried,
+            "all_rounds": rounds}
 
 
 def digest(paths):
@@ -279,6 +303,12 @@ def reached(result):
     return f"{result['goal']:g} " + ("reached" if result["ratio"] >= result["goal"] else "MISSED")
 
 
+def peak(result):
+    if result["share_of_peak"] is None:
+        return "-"
+    return f"{result['share_of_peak']:.2f} (at most {result['at_most']:.2f})"
+
+
 def memory(result):
     goal = result["memory_goal"]
     text = f"{result['memory']:.2f}"
@@ -286,13 +316,13 @@ def memory(result):
 
 
 def table(results):
-    lines = [f"{'row':40s} {'ours / best peer':>24s}  {'n':>2s}  {'goal':14s} {'memory, ours / peer':28s} "
-             f"ours, peer, the peer's best mode"]
+    lines = [f"{'row':40s} {'ours / best peer':>24s}  {'n':>2s}  {'goal':14s} {'share of peak':24s} "
+             f"{'memory, ours / peer':28s} ours, peer, the peer's best mode"]
     for r in results:
         unit = "tokens/s" if r["measure"] == "tokens_per_s" else "ms"
         digits = 0 if unit == "tokens/s" else 3
         lines.append(f"{r['row']:40s} {r['ratio']:8.2f} ({r['least']:.2f} to {r['most']:.2f})".ljust(65) +
-                     f"  {r['rounds']:2d}  {reached(r):14s} {memory(r):28s} {r['ours']:.{digits}f}, "
+                     f"  {r['rounds']:2d}  {reached(r):14s} {peak(r):24s} {memory(r):28s} {r['ours']:.{digits}f}, "
                      f"{r['peer']:.{digits}f} {unit}, {r['peer_mode']}" +
                      ("" if r["undisturbed"] >= r["rounds"] else "  [disturbed]"))
     return "\n".join(lines) + "\n"
@@ -302,8 +332,8 @@ def picture(results):
     """Ratios as bars on a logarithmic axis, goals as marks; a bar's thin line spans the rounds."""
     import math
     left, width, step, top = 300, 560, 30, 46
-    most = max([1.0] + [max(r["most"], r["goal"] or 1) for r in results])
-    least = min([1.0] + [r["least"] for r in results])
+    most = max([1.0] + [max(r["most"], r["goal"] or 1, r["at_most"] or 1) for r in results])
+    least = min([1.0] + [min(r["least"], r["at_most"] or 1) for r in results])
     low, high = math.floor(math.log10(least) * 2) / 2, math.ceil(math.log10(most) * 2) / 2
     x = lambda ratio: left + width * (math.log10(ratio) - low) / (high - low)
     height = top + step * len(results) + 40
@@ -329,9 +359,12 @@ def picture(results):
                      f'<line x1="{x(r["least"]):.1f}" x2="{x(r["most"]):.1f}" y1="{y + 11}" y2="{y + 11}" '
                      f'stroke="black"/>'
                      f'<text x="{x(max(r["most"], r["ratio"])) + 6:.1f}" y="{y + 16}">{r["ratio"]:.2f}</text>')
+        if r["at_most"]:
+            parts.append(f'<path d="M {x(r["at_most"]):.1f} {y} v 22" stroke="#999" stroke-width="3"/>')
         if r["goal"]:
             parts.append(f'<path d="M {x(r["goal"]):.1f} {y} v 22" stroke="#009e73" stroke-width="3"/>')
-    parts.append(f'<text x="10" y="{height - 16}" fill="#009e73">green mark: goal</text></svg>')
+    parts.append(f'<text x="10" y="{height - 16}" fill="#009e73">green mark: goal</text>'
+                 f'<text x="130" y="{height - 16}" fill="#777">grey: at peak</text></svg>')
     return "\n".join(parts) + "\n"
 
 

@@ -48,11 +48,17 @@ int main(int argc, char** argv) {
     of_optimizer.add_option("--threads", optimizer.threads)->check(positive);
     of_optimizer.add_option("--reps", optimizer.repetitions)->check(positive);
 
+    peers::LimitsRow limits;
+    CLI::App& of_limits = *app.add_subcommand("limits", "what the machine does at most");
+    of_limits.add_option("--threads", limits.threads)->check(positive);
+    of_limits.add_option("--precision", limits.precision)->check(CLI::IsMember({"fp32", "bf16"}));
+
     CLI11_PARSE(app, argc, argv);
     try {
         nlohmann::ordered_json row = of_transformer.parsed()  ? measure_transformer(transformer)
                                      : of_perceptron.parsed() ? measure_perceptron(perceptron)
-                                                              : measure_optimizer(optimizer);
+                                     : of_optimizer.parsed()  ? measure_optimizer(optimizer)
+                                                              : measure_limits(limits);
         row["rss_mb"] = double(didact::report::peak_memory_bytes()) / 1e6;
         std::cout << row.dump() << std::endl;
         return std::cout ? 0 : 1;

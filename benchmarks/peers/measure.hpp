@@ -51,6 +51,14 @@ struct OptimizerRow {
 };
 nlohmann::ordered_json measure_optimizer(const OptimizerRow& row);
 
+/// The most that the machine does with so many threads at once: gflop_per_s of products, from registers alone, and
+/// gb_per_s read from memory. For bf16 without AMX there is no gflop_per_s.
+struct LimitsRow {
+    std::size_t threads = 2;
+    std::string precision = "fp32";
+};
+nlohmann::ordered_json measure_limits(const LimitsRow& row);
+
 /// The middle value; of an even number, the upper one.
 double median(std::vector<double> values);
 

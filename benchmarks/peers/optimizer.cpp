@@ -46,9 +46,19 @@ nlohmann::ordered_json measure_optimizer(const OptimizerRow& row) {
         norms.push_back(std::chrono::duration<double>(second - first).count() * 1e3);
         updates.push_back(std::chrono::duration<double>(third - second).count() * 1e3);
     }
-    return {{"system", "didact"},       {"model", "adamw-110M"},        {"mode", "clip + AdamW"},
-            {"precision", "fp32"},      {"threads", row.threads},       {"params", store.total_parameters()},
-            {"norm_ms", median(norms)}, {"update_ms", median(updates)}, {"step_ms", median(norms) + median(updates)}};
+    // Read from memory: gradients twice, values and both moments.
+    const double step_ms = median(norms) + median(updates), gigabytes = 20e-9 * double(store.total_parameters());
+    return {{"system", "didact"},
+            {"model", "adamw-110M"},
+            {"mode", "clip + AdamW"},
+            {"precision", "fp32"},
+            {"threads", row.threads},
+            {"params", store.total_parameters()},
+            {"norm_ms", median(norms)},
+            {"update_ms", median(updates)},
+            {"step_ms", step_ms},
+            {"gb", gigabytes},
+            {"gb_per_s", gigabytes / step_ms * 1e3}};
 }
 
 }

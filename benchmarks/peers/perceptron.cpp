@@ -8,6 +8,7 @@
 #include "didact/policy/forgetting/replay.hpp"
 #include "didact/train/trainer.hpp"
 #include "measure.hpp"
+#include "work.hpp"
 
 namespace peers {
 
@@ -61,6 +62,7 @@ nlohmann::ordered_json measure_perceptron(const PerceptronRow& row) {
         else
             times.push_back(time_run(row, stream, forgetting::OnlineEwc{.strength = 0.4}));
     }
+    const double gflop = perceptron_products(row) * 1e-9;
     return {{"system", "didact"},
             {"model", "mlp784-256-256-10"},
             {"mode", row.mode},
@@ -69,7 +71,9 @@ nlohmann::ordered_json measure_perceptron(const PerceptronRow& row) {
             {"threads", 1},
             {"step_ms", median(times)},
             {"step_ms_min", *std::min_element(times.begin(), times.end())},
-            {"step_ms_max", *std::max_element(times.begin(), times.end())}};
+            {"step_ms_max", *std::max_element(times.begin(), times.end())},
+            {"gflop", gflop},
+            {"gflop_per_s", gflop / median(times) * 1e3}};
 }
 
 }

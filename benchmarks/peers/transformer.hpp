@@ -13,6 +13,7 @@
 #include "didact/policy/freeze/prefix.hpp"
 #include "didact/train/trainer.hpp"
 #include "measure.hpp"
+#include "work.hpp"
 
 namespace peers {
 
@@ -78,8 +79,20 @@ void run(const TransformerRow& row, nlohmann::ordered_json& json, const Policies
     options.max_gradient_norm = 0;
     options.threads = row.threads;
     if (row.micro_batch_tokens > 0) options.micro_batch_tokens = row.micro_batch_tokens;
-    trainer.fit(make_data(row, config.vocab_size, batches * row.batch_size), options, timer);
+    const Dataset data = make_data(row, config.vocab_size, batches * row.batch_size);
+    trainer.fit(data, options, timer);
     timer.add_to(json);
+    StepSize step;
+    for (std::size_t i = 0; i < data.size(); ++i) {
+        const double length = double(data.length(i));
+        step.sequences += 1 / double(batches);
+        step.tokens += length / double(batches);
+        step.squares += length * length / double(batches);
+    }
+    if (const double gflop = transformer_products(row, config, step) * 1e-9; gflop > 0) {
+        json["gflop"] = gflop;
+        json["gflop_per_s"] = gflop / step.tokens * json["tokens_per_s"].get<double>();
+    }
     json["trainable_params"] = model.parameters().trainable_parameters();
     json["params"] = model.parameters().total_parameters();
 }
