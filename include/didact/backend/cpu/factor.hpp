@@ -62,7 +62,7 @@ Factor<B> activated_factor(Context<B>& context, Activation kind, View<const Scal
                            bool with_values) {
     using T = Scalar<B>;
     if (!with_values && cpu::makes_factors<B>(x.rows)) {
-        const auto activate = cpu::activation_of_row<T>(kind);
+        const auto activate = cpu::activation_of_row<B>(kind);
         return cpu::computed_factor(context, x.rows, x.cols, uses, [&](std::size_t i, TileRange cols, T* out) {
             activate(cols.size(), x.row(i) + cols.begin, out);
         });
@@ -78,7 +78,7 @@ Factor<B> activation_gradient_factor(Context<B>& context, Activation kind, View<
                                      FactorUses uses, bool with_values) {
     using T = Scalar<B>;
     if (!with_values && cpu::makes_factors<B>(x.rows)) {
-        const auto gradient = cpu::activation_gradient_of_row<T>(kind);
+        const auto gradient = cpu::activation_gradient_of_row<B>(kind);
         return cpu::computed_factor(context, x.rows, x.cols, uses, [&](std::size_t i, TileRange cols, T* out) {
             gradient(cols.size(), x.row(i) + cols.begin, dy.row(i) + cols.begin, out);
         });
