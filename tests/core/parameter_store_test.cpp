@@ -45,6 +45,26 @@ TEST_SUITE("unit") {
         CHECK_THROWS_WITH_AS(store.add_matrix("v", 0, 2, Initializer::zeros()), "parameter 'v' is empty", Error);
     }
 
+    TEST_CASE("a parameter too large for memory is an error that names it, and the store stays as it is") {
+        Store store;
+        store.add_matrix("w", 2, 2, Initializer::ones());
+        std::vector<std::pair<std::size_t, std::size_t>> shapes = {{std::size_t(1) << 40, std::size_t(1) << 30},
+                                                                   {std::size_t(1) << 59, 16}};
+#if !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) // AddressSanitizer, which clang has no macro for, would abort
+        shapes.push_back({std::size_t(1) << 40, 1000});
+        store.reserve(std::size_t(1) << 50);
+#endif
+        for (const auto& [rows, cols] : shapes) {
+            const std::string shape = "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
+            CHECK_THROWS_WITH_AS(store.add_matrix("v", rows, cols, Initializer::zeros()),
+                                 ("there is no memory for parameter 'v' of " + shape).c_str(), Error);
+            CHECK(store.count() == 1);
+            CHECK(store.find("v") == no_parameter);
+            CHECK(store.value(0)(1, 1) == 1);
+        }
+        CHECK(store.add_matrix("v", 3, 3, Initializer::ones()) == 1);
+    }
+
     TEST_CASE("initial values depend on the seed and the name, not on what else there is") {
         Store one(5), two(5), other(6);
         const ParameterId a = one.add_matrix("w", 20, 30, Initializer::normal(0.3));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -30,15 +31,21 @@ class ParameterStore {
     ParameterStore& operator=(const ParameterStore&) = delete;
 
     /// Makes room for about so many more numbers, so that adding tensors one by one does not move those that are there.
-    void reserve(std::size_t numbers) { values_.reserve(values_.size() + numbers); }
+    void reserve(std::size_t numbers) {
+        try {
+            values_.reserve(values_.size() + numbers);
+        } catch (const std::exception&) { // `add` will say which tensor is too large
+        }
+    }
 
-    /// Adds a tensor and gives it its initial values, which depend on the store's seed and the name only.
+    /// Adds a tensor and gives it its initial values, which depend on the store's seed and the name only. Throws Error,
+    /// and leaves the store as it is, where the name is taken, or where the tensor is empty or too large for memory.
     ParameterId add(Parameter parameter, Initializer initializer) {
         require(!by_name_.contains(parameter.name), "parameter '", parameter.name, "' is added twice");
-        require(parameter.size() > 0, "parameter '", parameter.name, "' is empty");
+        require(parameter.rows > 0 && parameter.cols > 0, "parameter '", parameter.name, "' is empty");
         const ParameterId id = ParameterId(parameters_.size());
         parameter.offset = values_.size();
-        values_.resize(values_.size() + padded(parameter.size()), S(0));
+        make_room(parameter);
         by_name_.emplace(parameter.name, id);
         parameters_.push_back(std::move(parameter));
         initialize(parameters_.back(), initializer);
@@ -210,6 +217,18 @@ class ParameterStore {
 
   private:
     static std::size_t padded(std::size_t size) { return (size + padding - 1) / padding * padding; }
+
+    void make_room(const Parameter& p) {
+        std::size_t size = 0;
+        bool fits = !__builtin_mul_overflow(p.rows, p.cols, &size) && size <= values_.max_size() - padding &&
+                    values_.size() <= values_.max_size() - padding - size;
+        try {
+            if (fits) values_.resize(values_.size() + padded(size), S(0));
+        } catch (const std::bad_alloc&) {
+            fits = false;
+        }
+        require(fits, "there is no memory for parameter '", p.name, "' of (", p.rows, ", ", p.cols, ")");
+    }
 
     template <class T>
     static View<T> view(T* data, const Parameter& p) {
