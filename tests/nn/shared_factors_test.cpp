@@ -110,8 +110,8 @@ void check_feed_forward(nn::WeightLayout layout, Activation activation, bool fro
     CAPTURE(frozen);
     Setting<bf16> s;
     nn::FeedForward<B, Adapter> layer;
-    layer.expand = make_linear<Adapter>(s, "expand", 40, 170, layout, dropout);
-    layer.contract = make_linear<Adapter>(s, "contract", 170, 40, layout, dropout);
+    layer.expand = make_linear<Adapter>(s, "expand", 40, 300, layout, dropout);
+    layer.contract = make_linear<Adapter>(s, "contract", 300, 40, layout, dropout);
     layer.activation = activation;
     for (const ParameterId id : {layer.expand.weight, layer.expand.bias, layer.contract.weight})
         s.store.set_trainable(id, !frozen);
@@ -121,7 +121,7 @@ void check_feed_forward(nn::WeightLayout layout, Activation activation, bool fro
     const auto together = pass(
         s, x, dy, with_dx, 40, [&](auto x, auto y) { layer.forward(s.context, x, y, saved); },
         [&](auto dy, auto dx) { layer.backward(s.context, dy, dx, saved, false); });
-    const View<float> inner = s.result(rows, 170), activated = s.result(rows, 170), up = s.result(rows, 170);
+    const View<float> inner = s.result(rows, 300), activated = s.result(rows, 300), up = s.result(rows, 300);
     using Product = Separately<nn::Linear<B, Adapter>>;
     const Product expand{layer.expand, apart.expand}, contract{layer.contract, apart.contract};
     const auto separately = pass(

@@ -18,11 +18,15 @@ struct FeedForward {
 
     void forward(Context<B>& context, const Factor<B>& x, View<S> y, Saved& saved) const {
         saved.inner = context.scratch(x.rows, expand.out);
-        expand.forward(context, x, saved.inner, saved.expand);
-        const bool adapts = contract.adapter.active();
         FactorUses uses = context.keeps ? contract.uses_of_input(context.parameters) : FactorUses();
         uses.left = true;
-        const Factor<B> activated = activated_factor<B>(context, activation, saved.inner, uses, adapts);
+        Factor<B> activated;
+        if (adapts()) {
+            expand.forward(context, x, saved.inner, saved.expand);
+            activated = activated_factor<B>(context, activation, saved.inner, uses, contract.adapter.active());
+        } else {
+            activated = expand.forward_activated(context, activation, x, saved.inner, uses, saved.expand);
+        }
         contract.forward(context, activated, y, saved.contract);
         saved.contract.x = activated;
     }
@@ -30,13 +34,23 @@ struct FeedForward {
     /// Adds to dx, or writes it, or leaves it where it is empty. dx may be dy.
     void backward(Context<B>& context, View<const S> dy, View<S> dx, const Saved& saved, bool accumulate = true) const {
         const ArenaScope scope(context.arena);
-        const View<S> dactivated = context.scratch(dy.rows, expand.out);
-        contract.backward(context, dy, dactivated, saved.contract);
-        const Factor<B> dinner = activation_gradient_factor<B>(context, activation, saved.inner, dactivated,
-                                                               expand.uses_of_gradient(context.parameters, !dx.empty()),
-                                                               expand.adapter.active());
+        const FactorUses uses = expand.uses_of_gradient(context.parameters, !dx.empty());
+        Factor<B> dinner;
+        if (adapts()) {
+            const View<S> dactivated = context.scratch(dy.rows, expand.out);
+            contract.backward(context, dy, dactivated, saved.contract);
+            dinner = activation_gradient_factor<B>(context, activation, saved.inner, dactivated, uses,
+                                                   expand.adapter.active());
+        } else {
+            const Factor<B> gradient = factor<B>(context, dy, contract.uses_of_gradient(context.parameters, true));
+            contract.backward(context, gradient, {}, saved.contract);
+            dinner = contract.input_gradient_before(context, activation, gradient, saved.inner, uses);
+        }
         expand.backward(context, dinner, dx, saved.expand, accumulate);
     }
+
+  private:
+    bool adapts() const { return expand.adapter.active() || contract.adapter.active(); }
 };
 
 }

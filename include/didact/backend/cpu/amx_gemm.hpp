@@ -20,27 +20,49 @@ struct AmxGemm {
     static void product(Context<B>& context, Transpose transpose_a, const AmxFactor<T>& a, Transpose transpose_b,
                         const AmxFactor<T>& b, View<T> c, bool accumulate, View<const T> bias) {
         const ArenaScope scope(context.arena);
-        const bool plain_a = transpose_a == Transpose::no, plain_b = transpose_b == Transpose::no;
-        const AmxPanels left = panels(context, a, plain_a ? a.left : a.left_transposed, plain_a, Tiles::Side::left);
-        const AmxPanels right = panels(context, b, plain_b ? b.right : AmxPanels(), !plain_b, Tiles::Side::right);
+        const Pieces pieces(context, transpose_a, a, transpose_b, b);
         // Wide blocks read the left panels less often; narrow ones are enough for more threads.
         const std::size_t down = tile_count(c.rows, block_rows);
         const std::size_t block_cols = down * tile_count(c.cols, 2 * block_rows) >= 32 ? 2 * block_rows : block_rows;
         const std::size_t across = tile_count(c.cols, block_cols);
         context.pool.for_each_tile(down * across, [&](std::size_t tile) {
-            const typename Tiles::Registers registers;
             const TileRange rows = tile_range(tile / across, block_rows, c.rows);
             const TileRange cols = tile_range(tile % across, block_cols, c.cols);
-            for (std::size_t begin = 0; begin < std::max<std::size_t>(left.chunks, 1); begin += most_chunks)
-                for (std::size_t i = rows.begin; i < rows.end; i += width)
-                    for (std::size_t j = cols.begin; j < cols.end; j += width) {
-                        const T* const next = j + width < cols.end   ? c.row(i) + j + width
-                                              : i + width < rows.end ? c.row(i + width) + cols.begin
-                                                                     : nullptr;
-                        add_chunks(left, right, begin, i, j, c, accumulate, bias, next);
-                    }
+            pieces(rows, cols, c.middle_rows(rows.begin, rows.size()).middle_cols(cols.begin, cols.size()), accumulate,
+                   bias);
         });
     }
+
+    /// A product of which any thread computes some rows and columns, from multiples of 32 on, when it wants them. The
+    /// panels that are not made yet are, in the step's memory.
+    class Pieces {
+      public:
+        template <CpuBackend B>
+        Pieces(Context<B>& context, Transpose transpose_a, const AmxFactor<T>& a, Transpose transpose_b,
+               const AmxFactor<T>& b) {
+            const bool plain_a = transpose_a == Transpose::no, plain_b = transpose_b == Transpose::no;
+            left_ = panels(context, a, plain_a ? a.left : a.left_transposed, plain_a, Tiles::Side::left);
+            right_ = panels(context, b, plain_b ? b.right : AmxPanels(), !plain_b, Tiles::Side::right);
+        }
+
+        /// c: those rows and columns, of op(A) op(B) + bias, or += op(A) op(B). bias: of all columns.
+        void operator()(TileRange rows, TileRange cols, View<T> c, bool accumulate, View<const T> bias) const {
+            const typename Tiles::Registers registers;
+            for (std::size_t begin = 0; begin < std::max<std::size_t>(left_.chunks, 1); begin += most_chunks)
+                for (std::size_t i = 0; i < c.rows; i += width)
+                    for (std::size_t j = 0; j < c.cols; j += width) {
+                        const T* const next = j + width < c.cols   ? c.row(i) + j + width
+                                              : i + width < c.rows ? c.row(i + width)
+                                                                   : nullptr;
+                        const View<T> part =
+                            c.middle_rows(i, std::min(width, c.rows - i)).middle_cols(j, std::min(width, c.cols - j));
+                        add_chunks(left_, right_, begin, rows.begin + i, cols.begin + j, part, accumulate, bias, next);
+                    }
+        }
+
+      private:
+        AmxPanels left_, right_;
+    };
 
     /// C (32, 32) = start + `chunks` chunks of one panel times those of another. A start_stride of 0 repeats a row; no
     /// start is zeros. `next` is the (32, 32) to be computed next, or null. Needs Tiles::Registers.
@@ -101,22 +123,21 @@ struct AmxGemm {
         return Tiles::pack(context, factor, terms_in_rows, side);
     }
 
-    /// One (32, 32) of C, or what there is of it, from row i and column j on: the chunks from `begin` on.
+    /// c: one (32, 32) of C, or what there is of it, from row i and column j of C on: the chunks from `begin` on.
     static void add_chunks(const AmxPanels& left, const AmxPanels& right, std::size_t begin, std::size_t i,
                            std::size_t j, View<T> c, bool accumulate, View<const T> bias, const T* next) {
         const bf16 *const a = left.chunk(i / width, begin), *const b = right.chunk(j / width, begin);
         const std::size_t chunks = std::min(most_chunks, left.chunks - begin);
-        const std::size_t rows = std::min(width, c.rows - i), cols = std::min(width, c.cols - j);
         const bool adds = accumulate || begin > 0;
-        T* const to = c.row(i) + j;
-        const T* const start = adds ? to : bias.empty() ? nullptr : bias.data + j;
+        const T* const start = adds ? c.data : bias.empty() ? nullptr : bias.data + j;
         const std::size_t start_stride = adds ? c.stride : 0;
-        if (rows == width && cols == width) return multiply(a, b, chunks, start, start_stride, to, c.stride, next);
+        if (c.rows == width && c.cols == width)
+            return multiply(a, b, chunks, start, start_stride, c.data, c.stride, next);
         alignas(64) T whole[width * width] = {};
         if (start)
-            for (std::size_t r = 0; r < rows; ++r) std::copy_n(start + r * start_stride, cols, whole + r * width);
+            for (std::size_t r = 0; r < c.rows; ++r) std::copy_n(start + r * start_stride, c.cols, whole + r * width);
         multiply(a, b, chunks, whole, width, whole, width);
-        for (std::size_t r = 0; r < rows; ++r) std::copy_n(whole + r * width, cols, to + r * c.stride);
+        for (std::size_t r = 0; r < c.rows; ++r) std::copy_n(whole + r * width, c.cols, c.row(r));
     }
 };
 

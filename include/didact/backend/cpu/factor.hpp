@@ -87,4 +87,59 @@ Factor<B> activation_gradient_factor(Context<B>& context, Activation kind, View<
     return factor<B>(context, dy, uses);
 }
 
+/// `product` = a op(b) + bias, as by gemm, and activation(product) as a factor without its values. product: (rows,
+/// cols).
+template <CpuBackend B>
+Factor<B> activated_product_factor(Context<B>& context, Activation kind, const Factor<B>& a, Transpose transpose_b,
+                                   const Factor<B>& b, View<const Scalar<B>> bias, View<Scalar<B>> product,
+                                   FactorUses uses) {
+#if DIDACT_WITH_AMX
+    if constexpr (!std::is_same_v<Factor<B>, View<const Scalar<B>>>)
+        if (cpu::makes_factors<B>(product.rows)) {
+            using T = Scalar<B>;
+            const cpu::AmxFactorMaker<T> maker(context, View<const T>(nullptr, product.rows, product.cols), uses);
+            const ArenaScope scope(context.arena);
+            const typename cpu::AmxGemm<T>::Pieces pieces(context, Transpose::no, a, transpose_b, b);
+            const auto activate = cpu::activation_of_row<B>(kind);
+            return maker.make(context, [&](TileRange rows, TileRange cols, T* buffer) {
+                const View<T> before =
+                    product.middle_rows(rows.begin, rows.size()).middle_cols(cols.begin, cols.size());
+                const View<T> after(buffer, before.rows, before.cols);
+                pieces(rows, cols, before, false, bias);
+                for (std::size_t i = 0; i < before.rows; ++i) activate(before.cols, before.row(i), after.row(i));
+                return View<const T>(after);
+            });
+        }
+#endif
+    gemm(context, Transpose::no, a, transpose_b, b, product, false, bias);
+    return activated_factor<B>(context, kind, product, uses, false);
+}
+
+/// (a op(b)) ⊙ activation′(x) as a factor without its values. x: (rows, cols).
+template <CpuBackend B>
+Factor<B> activation_gradient_product_factor(Context<B>& context, Activation kind, const Factor<B>& a,
+                                             Transpose transpose_b, const Factor<B>& b, View<const Scalar<B>> x,
+                                             FactorUses uses) {
+    using T = Scalar<B>;
+#if DIDACT_WITH_AMX
+    if constexpr (!std::is_same_v<Factor<B>, View<const T>>)
+        if (cpu::makes_factors<B>(x.rows)) {
+            const cpu::AmxFactorMaker<T> maker(context, View<const T>(nullptr, x.rows, x.cols), uses);
+            const ArenaScope scope(context.arena);
+            const typename cpu::AmxGemm<T>::Pieces pieces(context, Transpose::no, a, transpose_b, b);
+            const auto gradient = cpu::activation_gradient_of_row<B>(kind);
+            return maker.make(context, [&](TileRange rows, TileRange cols, T* buffer) {
+                const View<T> dy(buffer, rows.size(), cols.size());
+                pieces(rows, cols, dy, false, {});
+                for (std::size_t i = 0; i < dy.rows; ++i)
+                    gradient(dy.cols, x.row(rows.begin + i) + cols.begin, dy.row(i), dy.row(i));
+                return View<const T>(dy);
+            });
+        }
+#endif
+    const View<T> dy = context.scratch(x.rows, x.cols);
+    gemm(context, Transpose::no, a, transpose_b, b, dy);
+    return activation_gradient_factor<B>(context, kind, x, dy, uses, false);
+}
+
 }
