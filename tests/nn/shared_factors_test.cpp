@@ -26,6 +26,7 @@ template <class Adapter>
 nn::Linear<B, Adapter> make_linear(Setting<bf16>& s, const std::string& name, std::size_t in, std::size_t out,
                                    nn::WeightLayout layout, double dropout) {
     nn::Linear<B, Adapter> linear(s.store, name, in, out, normal, layout);
+    for (std::size_t j = 0; j < out; ++j) s.store.value(linear.bias)(0, j) = float(s.random.normal());
     if constexpr (std::is_same_v<Adapter, adapters::Lora>) {
         linear.adapter.attach(s.store, name, in, out, 4, 8, dropout);
         const View<float> b = s.store.value(linear.adapter.b);
