@@ -28,14 +28,14 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
 
 
 class Mode:
-    """One way in which a peer does a row's work: its script's arguments and, where that prints several lines, the
-    `mode` of the one that counts."""
+    """One way in which a peer does a row's work: its script's arguments and, where it prints lines of other work too,
+    the `mode`s of those that count: the fastest does."""
 
-    def __init__(self, arguments, line=None):
-        self.arguments, self.line = arguments.split(), line
+    def __init__(self, arguments, *lines):
+        self.arguments, self.lines = arguments.split(), lines
 
     def __str__(self):
-        return " ".join(self.arguments + ([f"({self.line})"] if self.line else []))
+        return " ".join(self.arguments)
 
 
 class Row:
@@ -60,9 +60,9 @@ def transformer(name, flags, goal, peer_flags="", compiled=True, **rest):
                goal, **rest)
 
 
-def small(name, mode, goal, *peers):
-    """A row of torch_small.py: this library's mode, then what the peer is and the mode of its line, once or more."""
-    modes = [Mode(f"--what {what} --batch 10", line) for what, line in peers]
+def small(name, mode, goal, **peers):
+    """A row of torch_small.py: this library's mode, then what the peer is and the modes of its lines."""
+    modes = [Mode(f"--what {what} --batch 10", *lines) for what, lines in peers.items()]
     return Row(name, f"mlp --mode {mode}", "torch_small.py", modes, goal, "step_ms")
 
 
@@ -91,10 +91,10 @@ def transformer_rows(precision):
 
 
 OTHER_ROWS = [
-    small("MLP, batch 10, SGD, 1 thread", "sgd", 5, ("torch", "sgd"), ("torch", "sgd-fused"), ("compile", "sgd-fused")),
-    small("MLP, batch 10, SGD, Avalanche", "sgd", 8, ("avalanche", "naive")),
-    small("MLP, EWC, Avalanche", "ewc", 30, ("avalanche", "ewc")),
-    small("MLP, replay, Avalanche", "replay", 8, ("avalanche", "replay")),
+    small("MLP, batch 10, SGD, 1 thread", "sgd", 5, torch=["sgd", "sgd-fused"], compile=["sgd-fused"]),
+    small("MLP, batch 10, SGD, Avalanche", "sgd", 8, avalanche=["naive"]),
+    small("MLP, EWC, Avalanche", "ewc", 30, avalanche=["ewc"]),
+    small("MLP, replay, Avalanche", "replay", 8, avalanche=["replay"]),
     Row("clip + AdamW, 110 M parameters", "optimizer", "torch_optim.py", [Mode("--threads 2")], 1.7, "step_ms"),
     Row("start to first step, MiniLM-L6", "transformer --steps 1 --warmup 0", "torch_transformer.py",
         [Mode("--steps 1 --warmup 0 --wait-quiet 0")], 10, "wall_ms"),
@@ -182,9 +182,11 @@ def measure_peer(a, row, mode):
     lines = run(command)
     if row.script == "torch_optim.py":
         return optimizer_line(lines, 2)
-    lines = [line for line in lines if mode.line in (None, line["mode"])]
+    lines = [line for line in lines if not mode.lines or line["mode"] in mode.lines]
     if not lines:
         raise RuntimeError(f"{row.script} {mode}: printed no result")
+    if mode.lines:
+        lines.sort(key=lambda line: line[row.measure], reverse=True)
     # PyTorch's memory is in MiB.
     return dict(lines[-1], rss_mb=lines[-1]["rss_mb"] * 1.048576, arguments=str(mode))
 
@@ -341,7 +343,8 @@ def picture(results):
              f'font-family="sans-serif" font-size="13">',
              f'<rect width="100%" height="100%" fill="white"/>',
              f'<text x="10" y="24" font-size="15" font-weight="bold">Training steps: times as fast as the best peer '
-             f'(logarithmic)</text>']
+             f'(logarithmic)</text>',
+             f'<text x="{left + width + 60}" y="{top - 10}" text-anchor="end" fill="#555">ratio</text>']
     for exponent in range(math.floor(low), math.ceil(high) + 1):
         for factor in (1, 2, 5):
             tick = factor * 10.0**exponent
@@ -358,7 +361,7 @@ def picture(results):
                      f'fill="{"#0072b2" if r["ratio"] >= 1 else "#d55e00"}"/>'
                      f'<line x1="{x(r["least"]):.1f}" x2="{x(r["most"]):.1f}" y1="{y + 11}" y2="{y + 11}" '
                      f'stroke="black"/>'
-                     f'<text x="{x(max(r["most"], r["ratio"])) + 6:.1f}" y="{y + 16}">{r["ratio"]:.2f}</text>')
+                     f'<text x="{left + width + 60}" y="{y + 16}" text-anchor="end">{r["ratio"]:.2f}</text>')
         if r["at_most"]:
             parts.append(f'<path d="M {x(r["at_most"]):.1f} {y} v 22" stroke="#999" stroke-width="3"/>')
         if r["goal"]:
