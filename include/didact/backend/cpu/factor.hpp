@@ -87,6 +87,26 @@ Factor<B> activation_gradient_factor(Context<B>& context, Activation kind, View<
     return factor<B>(context, dy, uses);
 }
 
+namespace cpu {
+
+#if DIDACT_WITH_AMX
+/// A factor of (rows, cols) made of pieces of a op(b), where makes_factors(rows). piece(multiply, rows, cols, buffer)
+/// gives a piece, in the buffer or elsewhere; multiply is AmxGemm::Pieces of a op(b). Only the factor stays in memory.
+template <CpuBackend B, class Piece>
+Factor<B> factor_of_product(Context<B>& context, const Factor<B>& a, Transpose transpose_b, const Factor<B>& b,
+                            std::size_t rows, std::size_t cols, FactorUses uses, const Piece& piece) {
+    using T = Scalar<B>;
+    const AmxFactorMaker<T> maker(context, View<const T>(nullptr, rows, cols), uses);
+    const ArenaScope scope(context.arena);
+    const typename AmxGemm<T>::Pieces multiply(context, Transpose::no, a, transpose_b, b);
+    return maker.make(context, [&](TileRange rows, TileRange cols, T* buffer) {
+        return piece(multiply, rows, cols, View<T>(buffer, rows.size(), cols.size()));
+    });
+}
+#endif
+
+}
+
 /// `product` = a op(b) + bias, as by gemm, and activation(product) as a factor without its values. product: (rows,
 /// cols).
 template <CpuBackend B>
@@ -97,18 +117,16 @@ Factor<B> activated_product_factor(Context<B>& context, Activation kind, const F
     if constexpr (!std::is_same_v<Factor<B>, View<const Scalar<B>>>)
         if (cpu::makes_factors<B>(product.rows)) {
             using T = Scalar<B>;
-            const cpu::AmxFactorMaker<T> maker(context, View<const T>(nullptr, product.rows, product.cols), uses);
-            const ArenaScope scope(context.arena);
-            const typename cpu::AmxGemm<T>::Pieces pieces(context, Transpose::no, a, transpose_b, b);
             const auto activate = cpu::activation_of_row<B>(kind);
-            return maker.make(context, [&](TileRange rows, TileRange cols, T* buffer) {
-                const View<T> before =
-                    product.middle_rows(rows.begin, rows.size()).middle_cols(cols.begin, cols.size());
-                const View<T> after(buffer, before.rows, before.cols);
-                pieces(rows, cols, before, false, bias);
-                for (std::size_t i = 0; i < before.rows; ++i) activate(before.cols, before.row(i), after.row(i));
-                return View<const T>(after);
-            });
+            return cpu::factor_of_product<B>(
+                context, a, transpose_b, b, product.rows, product.cols, uses,
+                [&](const auto& multiply, TileRange rows, TileRange cols, View<T> after) -> View<const T> {
+                    const View<T> before =
+                        product.middle_rows(rows.begin, rows.size()).middle_cols(cols.begin, cols.size());
+                    multiply(rows, cols, before, false, bias);
+                    for (std::size_t i = 0; i < before.rows; ++i) activate(before.cols, before.row(i), after.row(i));
+                    return after;
+                });
         }
 #endif
     gemm(context, Transpose::no, a, transpose_b, b, product, false, bias);
@@ -124,17 +142,15 @@ Factor<B> activation_gradient_product_factor(Context<B>& context, Activation kin
 #if DIDACT_WITH_AMX
     if constexpr (!std::is_same_v<Factor<B>, View<const T>>)
         if (cpu::makes_factors<B>(x.rows)) {
-            const cpu::AmxFactorMaker<T> maker(context, View<const T>(nullptr, x.rows, x.cols), uses);
-            const ArenaScope scope(context.arena);
-            const typename cpu::AmxGemm<T>::Pieces pieces(context, Transpose::no, a, transpose_b, b);
             const auto gradient = cpu::activation_gradient_of_row<B>(kind);
-            return maker.make(context, [&](TileRange rows, TileRange cols, T* buffer) {
-                const View<T> dy(buffer, rows.size(), cols.size());
-                pieces(rows, cols, dy, false, {});
-                for (std::size_t i = 0; i < dy.rows; ++i)
-                    gradient(dy.cols, x.row(rows.begin + i) + cols.begin, dy.row(i), dy.row(i));
-                return View<const T>(dy);
-            });
+            return cpu::factor_of_product<B>(
+                context, a, transpose_b, b, x.rows, x.cols, uses,
+                [&](const auto& multiply, TileRange rows, TileRange cols, View<T> dy) -> View<const T> {
+                    multiply(rows, cols, dy, false, {});
+                    for (std::size_t i = 0; i < dy.rows; ++i)
+                        gradient(dy.cols, x.row(rows.begin + i) + cols.begin, dy.row(i), dy.row(i));
+                    return dy;
+                });
         }
 #endif
     const View<T> dy = context.scratch(x.rows, x.cols);
