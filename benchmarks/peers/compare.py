@@ -185,10 +185,9 @@ def measure_peer(a, row, mode):
     lines = [line for line in lines if not mode.lines or line["mode"] in mode.lines]
     if not lines:
         raise RuntimeError(f"{row.script} {mode}: printed no result")
-    if mode.lines:
-        lines.sort(key=lambda line: line[row.measure], reverse=True)
+    line = min(lines, key=lambda line: line[row.measure]) if mode.lines else lines[-1]
     # PyTorch's memory is in MiB.
-    return dict(lines[-1], rss_mb=lines[-1]["rss_mb"] * 1.048576, arguments=str(mode))
+    return dict(line, rss_mb=line["rss_mb"] * 1.048576, arguments=str(mode))
 
 
 def counted_steps(a, row):
@@ -239,8 +238,8 @@ def compare(a, row):
     ratios = [r["ratio"] for r in kept]
     memory = [r["ours"]["rss_mb"] / r["peer"]["rss_mb"] for r in kept]
     counted = [r for r in kept if r["share"]]
-    share, at_most = ((statistics.median(of(r) for r in counted) if counted else None)
-                      for of in (lambda r: r["share"], lambda r: r["ratio"] / r["share"]))
+    share = statistics.median(r["share"] for r in counted) if counted else None
+    at_most = statistics.median(r["ratio"] / r["share"] for r in counted) if counted else None
     value = lambda side: statistics.median(r[side][row.measure] for r in kept)
     return {"row": row.name, "measure": row.measure, "ours": value("ours"), "peer": value("peer"),
             "peer_mode": str(best[0]), "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
