@@ -19,16 +19,21 @@ void layer_norm_forward(Context<B>& context, View<const Scalar<B>> x, View<const
                         std::span<Scalar<B>> rstd) {
     using T = Scalar<B>;
     using namespace Eigen::internal;
-    // As many rows at once as the registers hold the sums of: one alone would wait for its mean and its rstd.
-    constexpr std::size_t lanes = cpu::packet_size<T>, most = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 4 : 2;
-    cpu::for_each_rows<most>(context, x.rows, x.cols, [&]<std::size_t rows>(cpu::Count<rows>, std::size_t first) {
-        const std::size_t cols = x.cols;
-        const T *const w = weight.data, *const b = bias.data, *in[rows];
+    // As many rows at once as the registers hold the sums of, as one alone would wait for its mean and its rstd. While
+    // they are written the next ones are added up.
+    constexpr std::size_t at_once = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 4 : 2;
+    const std::size_t cols = x.cols, tile_rows = cpu::rows_of_tile<at_once>(cols);
+    const auto sums_of = [&]<std::size_t rows>(cpu::Count<rows>, std::size_t first) {
+        return cpu::sums_of_rows<T, rows>(cols, [&](std::size_t r, const auto& at) { return at(x.row(first + r)); });
+    };
+    // Writes the rows from `first` on, whose sums are known; returns the sums of as many rows from `ahead` on.
+    const auto normalize = [&]<std::size_t rows>(const std::array<T, rows>& sums, std::size_t first,
+                                                 std::size_t ahead) {
+        const T *const w = weight.data, *const b = bias.data, *in[rows], *next[rows];
         T* out[rows];
         cpu::Packet<T> means[rows], factors[rows];
-        for (std::size_t r = 0; r < rows; ++r) in[r] = x.row(first + r), out[r] = y.row(first + r);
-        const auto sums = cpu::sums_of_rows<T, rows>(cols, [&](std::size_t r, const auto& at) { return at(in[r]); });
         for (std::size_t r = 0; r < rows; ++r) {
+            in[r] = x.row(first + r), next[r] = x.row(ahead + r), out[r] = y.row(first + r);
             mean[first + r] = sums[r] / T(cols);
             means[r] = cpu::constant(mean[first + r]);
         }
@@ -46,15 +51,30 @@ void layer_norm_forward(Context<B>& context, View<const Scalar<B>> x, View<const
                 return pmadd(pmul(psub(p, m), factor), weights, biases);
             };
         };
-        std::size_t j = 0;
-        for (; j + lanes <= cols; j += lanes) {
+        cpu::RowSums<T, rows> next_sums;
+        const std::size_t rest = cpu::for_each_packet<T>(cols, [&](std::size_t i, std::size_t j) {
             const cpu::Packet<T> weights = cpu::load(w + j), biases = cpu::load(b + j);
 #pragma GCC unroll 4
-            for (std::size_t r = 0; r < rows; ++r)
+            for (std::size_t r = 0; r < rows; ++r) {
+                next_sums.add(r, i, cpu::load(next[r] + j));
                 cpu::store<T>(out[r] + j, normal_of(r)(cpu::load(in[r] + j), weights, biases));
+            }
+        });
+        std::array<T, rows> totals = next_sums.totals();
+        for (std::size_t r = 0; r < rows; ++r) {
+            for (std::size_t j = rest; j < cols; ++j) totals[r] += next[r][j];
+            cpu::map_packets(cols - rest, out[r] + rest, normal_of(r), in[r] + rest, w + rest, b + rest);
         }
-        for (std::size_t r = 0; r < rows; ++r)
-            cpu::map_packets(cols - j, out[r] + j, normal_of(r), in[r] + j, w + j, b + j);
+        return totals;
+    };
+    context.pool.for_each_tile(tile_count(x.rows, tile_rows), [&](std::size_t tile) {
+        auto [row, end] = tile_range(tile, tile_rows, x.rows);
+        if (row + at_once <= end) {
+            auto sums = sums_of(cpu::Count<at_once>(), row);
+            for (; row + at_once <= end; row += at_once)
+                sums = normalize(sums, row, row + 2 * at_once <= end ? row + at_once : row);
+        }
+        for (; row < end; ++row) normalize(sums_of(cpu::Count<1>(), row), row, row);
     });
 }
 
@@ -93,11 +113,8 @@ void layer_norm_backward(Context<B>& context, View<const Scalar<B>> x, View<cons
             else
                 add(k, up + j, w + j, in + j, nullptr, nullptr);
         };
-        std::size_t j = 0;
-        for (; j + 4 * lanes <= x.cols; j += 4 * lanes)
-#pragma GCC unroll 4
-            for (std::size_t k = 0; k < 4; ++k) add_at(k, j + k * lanes);
-        for (; j + lanes <= x.cols; j += lanes) add_at(0, j);
+        const std::size_t j =
+            cpu::for_each_packet<T>(x.cols, [&](std::size_t k, std::size_t from) { add_at(k, from); });
         if (const std::size_t rest = x.cols - j; rest > 0) {
             std::array<T, lanes> of_u{}, of_w{}, of_x{}, of_weight{}, of_bias{};
             std::copy_n(up + j, rest, of_u.data()), std::copy_n(w + j, rest, of_w.data());

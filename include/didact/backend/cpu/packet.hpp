@@ -144,42 +144,69 @@ T lane_sum(std::size_t count, const Term& term) {
     return sum;
 }
 
-/// Σ term(row, at) over packets, for each of `rows` rows, with at(p) = the packet of p[0, count) that is next. Four
-/// sums side by side a row, as each waits for its own last addition, and several rows, as a total waits for its last
-/// sums.
-template <class T, std::size_t rows, class Term>
-std::array<T, rows> sums_of_rows(std::size_t count, const Term& term) {
-    using Eigen::internal::padd;
+/// Calls f(i, j) for the j at which packets begin that end in [0, count), in order, with i the place among four at
+/// once, or 0 for the last ones. Returns where the elements begin that fill no packet.
+template <class T, class F>
+[[gnu::always_inline]] inline std::size_t for_each_packet(std::size_t count, const F& f) {
     constexpr std::size_t lanes = packet_size<T>;
-    // GCC keeps sums in registers where these loops are unrolled, which at -O2 it does not do by itself.
-    Packet<T> sums[rows][4];
-#pragma GCC unroll 4
-    for (auto& sums_of_row : sums)
-#pragma GCC unroll 4
-        for (Packet<T>& sum : sums_of_row) sum = constant(T(0));
     std::size_t j = 0;
     for (; j + 4 * lanes <= count; j += 4 * lanes)
 #pragma GCC unroll 4
+        for (std::size_t i = 0; i < 4; ++i) f(i, j + i * lanes);
+    for (; j + lanes <= count; j += lanes) f(0, j);
+    return j;
+}
+
+/// Sums of several rows in the making, as a total waits for its last sums: four side by side a row, as each waits for
+/// its own last addition.
+template <class T, std::size_t rows>
+class RowSums {
+  public:
+    RowSums() {
+        // GCC keeps sums in registers where such loops are unrolled, which at -O2 it does not do by itself.
+#pragma GCC unroll 4
+        for (auto& sums_of_row : sums_)
+#pragma GCC unroll 4
+            for (Packet<T>& sum : sums_of_row) sum = constant(T(0));
+    }
+
+    /// `i` in [0, 4), known to the compiler once loops are unrolled.
+    void add(std::size_t row, std::size_t i, const Packet<T>& packet) {
+        sums_[row][i] = Eigen::internal::padd(sums_[row][i], packet);
+    }
+
+    std::array<T, rows> totals() const {
+        using Eigen::internal::padd;
+        std::array<T, rows> totals;
+#pragma GCC unroll 4
         for (std::size_t row = 0; row < rows; ++row)
-#pragma GCC unroll 4
-            for (std::size_t i = 0; i < 4; ++i)
-                sums[row][i] = padd(sums[row][i], term(row, [&](const T* p) { return load(p + j + i * lanes); }));
-    for (; j + lanes <= count; j += lanes)
+            totals[row] =
+                Eigen::internal::predux(padd(padd(sums_[row][0], sums_[row][1]), padd(sums_[row][2], sums_[row][3])));
+        return totals;
+    }
+
+  private:
+    Packet<T> sums_[rows][4];
+};
+
+/// Σ term(row, at) over packets, for each of `rows` rows, with at(p) = the packet of p[0, count) that is next.
+template <class T, std::size_t rows, class Term>
+[[gnu::always_inline]] inline std::array<T, rows> sums_of_rows(std::size_t count, const Term& term) {
+    RowSums<T, rows> sums;
+    const std::size_t j = for_each_packet<T>(count, [&](std::size_t i, std::size_t from) {
 #pragma GCC unroll 4
         for (std::size_t row = 0; row < rows; ++row)
-            sums[row][0] = padd(sums[row][0], term(row, [&](const T* p) { return load(p + j); }));
-    std::array<T, rows> totals;
-#pragma GCC unroll 4
-    for (std::size_t row = 0; row < rows; ++row)
-        totals[row] = Eigen::internal::predux(padd(padd(sums[row][0], sums[row][1]), padd(sums[row][2], sums[row][3])));
+            sums.add(row, i, term(row, [&](const T* p) { return load(p + from); }));
+    });
+    std::array<T, rows> totals = sums.totals();
     if (j == count) return totals;
     const auto rest_of = [&](const T* p) {
-        T rest[lanes] = {};
+        T rest[packet_size<T>] = {};
         std::copy(p + j, p + count, rest);
         return load<T>(rest);
     };
     for (std::size_t row = 0; row < rows; ++row) {
-        T rest[lanes];
+        T rest[packet_size<T>];
         store<T>(rest, term(row, rest_of));
         for (std::size_t k = 0; j + k < count; ++k) totals[row] += rest[k];
     }

@@ -54,24 +54,20 @@ struct FactorOf<Cpu<bf16>> {
 
 namespace cpu {
 
-/// Calls body(count, row) for the rows [row, row + count) until every one in [0, rows) has had its turn, in tiles of
-/// about 16,384 elements; `count` is known to the compiler: `most`, and 1 for what is over in a tile.
-template <std::size_t most, CpuBackend B, class Body>
-void for_each_rows(Context<B>& context, std::size_t rows, std::size_t cols, const Body& body) {
-    const std::size_t width = std::max<std::size_t>(1, 16384 / most / std::max<std::size_t>(cols, 1)) * most;
-    context.pool.for_each_tile(tile_count(rows, width), [&](std::size_t tile) {
-        const TileRange range = tile_range(tile, width, rows);
-        std::size_t row = range.begin;
-        for (; row + most <= range.end; row += most) body(Count<most>(), row);
-        if constexpr (most > 1)
-            for (; row < range.end; ++row) body(Count<1>(), row);
-    });
+/// How many rows are a tile of about 16,384 elements, a multiple of `at_once`.
+template <std::size_t at_once = 1>
+std::size_t rows_of_tile(std::size_t cols) {
+    return std::max<std::size_t>(1, 16384 / at_once / std::max<std::size_t>(cols, 1)) * at_once;
 }
 
-/// Calls body(row) for every row in [0, rows), in tiles of about 16,384 elements.
+/// Calls body(row) for every row in [0, rows), in tiles.
 template <CpuBackend B, class Body>
 void for_each_row(Context<B>& context, std::size_t rows, std::size_t cols, const Body& body) {
-    for_each_rows<1>(context, rows, cols, [&](auto, std::size_t row) { body(row); });
+    const std::size_t tile_rows = rows_of_tile(cols);
+    context.pool.for_each_tile(tile_count(rows, tile_rows), [&](std::size_t tile) {
+        const TileRange range = tile_range(tile, tile_rows, rows);
+        for (std::size_t row = range.begin; row < range.end; ++row) body(row);
+    });
 }
 
 }
