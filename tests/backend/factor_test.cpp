@@ -131,6 +131,66 @@ TEST_SUITE("unit") {
                              "a factor of (40, 50) has neither column sums nor values", Error);
     }
 
+    TEST_CASE(
+        "what is made of a weight is kept while it is frozen or stays, and gone once its values may have changed") {
+        constexpr std::size_t rows = 40, columns = 70;
+        Setting<bf16> s;
+        const ParameterId id = s.store.add_matrix("weight", rows, columns, Initializer::normal(1));
+        const ParameterId other = s.store.add_matrix("other", rows, columns, Initializer::normal(1));
+        s.store.plan();
+        const bool makes = cpu::makes_factors<B>(many);
+        const auto kept = [&](bool transposed) {
+            return s.store.derived_values().has(id, transposed, s.store.version(id));
+        };
+        /// The weight enters products as its values do, and is kept afterwards or not.
+        const auto check = [&](bool keeps, bool often = false) {
+            for (const std::size_t count : {many - 1, many, std::size_t(70)})
+                for (const bool transposed : {false, true}) {
+                    CAPTURE(count);
+                    CAPTURE(transposed);
+                    const auto transpose = transposed ? Transpose::yes : Transpose::no;
+                    const FloatView a = s.matrix(count, transposed ? columns : rows);
+                    const View<float> expected = s.result(count, transposed ? rows : columns);
+                    const View<float> got = s.result(count, expected.cols);
+                    gemm(s.context, Transpose::no, a, transpose, std::as_const(s.store).value(id), expected);
+                    for ([[maybe_unused]] const int again : {0, 1}) {
+                        gemm(s.context, Transpose::no, a, transpose,
+                             weight_factor<B>(s.context, id, transpose, count, often), got);
+                        CHECK(same_bits(got, expected));
+                    }
+                    if (count >= many) CHECK(kept(transposed) == (keeps && makes));
+                }
+        };
+        const auto change = [&](float* values) {
+            for (std::size_t i = 0; i < rows * columns; ++i) values[i] = 1.5f * values[i] + 0.25f;
+        };
+        const auto offset = s.store[id].offset;
+        check(false);
+        check(true, true);
+        change(s.store.value(id).data);
+        check(false);
+        s.context.weights_stay = true;
+        check(true);
+        change(s.store.values().data() + offset);
+        check(true);
+        for (const TrainableSegment& segment : s.store.segments())
+            if (segment.offset == offset) change(s.store.values(segment).data());
+        check(true);
+        AlignedVector<float> teacher(s.store.snapshot());
+        change(teacher.data() + offset);
+        s.store.swap_values(teacher);
+        check(true);
+        s.context.weights_stay = false;
+        s.store.set_trainable(id, false);
+        s.store.plan();
+        CHECK(!kept(false));
+        check(true);
+        for (const TrainableSegment& segment : s.store.segments()) s.store.values(segment)[0] = 2;
+        CHECK(kept(false) == makes);
+        s.store.value(other)(0, 0) = 3;
+        CHECK(!kept(false));
+    }
+
     TEST_CASE("with other precisions a factor is the matrix itself") {
         CHECK(std::is_same_v<Factor<Cpu<float>>, View<const float>>);
         CHECK(std::is_same_v<Factor<Cpu<double>>, View<const double>>);

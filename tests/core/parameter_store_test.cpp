@@ -134,6 +134,54 @@ TEST_SUITE("unit") {
         CHECK(segments[3].learning_rate_multiple == 1.0f);
     }
 
+    TEST_CASE("what may write values makes another version of them, an update only of those that train") {
+        Store store(1);
+        const ParameterId trains = store.add_matrix("trains", 2, 2, Initializer::ones());
+        const ParameterId frozen = store.add_matrix("frozen", 2, 2, Initializer::ones());
+        store.set_trainable(frozen, false);
+        store.plan();
+        const auto changes = [&](const auto& act) {
+            const ValueVersion before[] = {store.version(trains), store.version(frozen)};
+            act();
+            return std::pair(store.version(trains) != before[0], store.version(frozen) != before[1]);
+        };
+        const std::pair both(true, true), none(false, false), first(true, false);
+        AlignedVector<float> other(store.snapshot());
+        CHECK(changes([&] { store.value(trains)(0, 0) = 2; }) == both);
+        CHECK(changes([&] { store.values()[0] = 3; }) == both);
+        CHECK(changes([&] { store.swap_values(other); }) == both);
+        CHECK(changes([&] { store.set_trainable(frozen, false); }) == both);
+        CHECK(changes([&] { store.values(store.segments()[0])[0] = 3; }) == both); // not planned
+        store.plan();
+        CHECK(changes([&] { store.values(store.segments()[0])[0] = 3; }) == first);
+        CHECK(changes([&] { CHECK(std::as_const(store).value(trains)(0, 0) == 3); }) == none);
+        CHECK(changes([&] { CHECK(std::as_const(store).values()[0] == 3); }) == none);
+        CHECK(changes([&] { store.gradient(trains)(0, 0) = 3; }) == none);
+    }
+
+    TEST_CASE("what is made of values is made again only when they are another version") {
+        DerivedValues derived;
+        std::size_t made = 0;
+        const auto get = [&](ParameterId id, std::size_t form, const ValueVersion& version, std::size_t bytes) {
+            return derived.get(id, form, version, bytes, [&](std::byte* data) { data[bytes - 1] = std::byte(++made); });
+        };
+        const ValueVersion one{1, 0, 0}, two{1, 0, 1};
+        CHECK(!derived.has(3, 0, one));
+        CHECK(get(3, 0, one, 100)[99] == std::byte(1));
+        CHECK(get(3, 1, one, 80)[79] == std::byte(2));
+        CHECK(get(3, 0, one, 100)[99] == std::byte(1));
+        CHECK(get(7, 0, one, 9)[8] == std::byte(3));
+        CHECK(get(3, 0, two, 100)[99] == std::byte(4));
+        CHECK(derived.has(3, 0, two));
+        CHECK(!derived.has(3, 0, one));
+        CHECK(derived.has(3, 1, one));
+        CHECK_THROWS(derived.get(3, 1, two, 80, [](std::byte*) { fail("no memory"); }));
+        CHECK(!derived.has(3, 1, one));
+        CHECK(!derived.has(3, 1, two));
+        derived.clear();
+        CHECK(!derived.has(3, 0, two));
+    }
+
     TEST_CASE("what is laid out as the gradients follows its parameters from one layout to the next") {
         Store store;
         const ParameterId a = store.add_matrix("a", 2, 8, Initializer::ones());

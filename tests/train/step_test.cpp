@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <functional>
+
 #include "../model/small_models.hpp"
 
 namespace step_test {
@@ -23,6 +25,29 @@ struct UnequalWeights {
         }
     };
 };
+
+/// Calls a function at each step.
+struct AtEachStep {
+    static constexpr Family family = Family::curriculum;
+    std::function<void()> call;
+
+    template <class Model>
+    struct State {
+        std::function<void()> call;
+        State(const AtEachStep& policy, const Model&) : call(policy.call) {}
+        void weigh_samples(const Dataset&, std::size_t, const Moment&, std::span<const std::uint32_t>,
+                           std::span<float>) {
+            call();
+        }
+        void serialize(Archive&) {}
+    };
+};
+
+Batch first_batch(const Dataset& data) {
+    Batch batch;
+    for (std::size_t i = 0; i < 4; ++i) batch.append(data, i);
+    return batch;
+}
 
 /// Sentences whose targets `label` fills in.
 template <class Label>
@@ -139,6 +164,32 @@ TEST_SUITE("unit") {
         check_accumulation<double, heads::MaskedLanguageModel>(labelled(24, tag), 1e-12, {});
         check_accumulation<double, heads::CausalLanguageModel, arch::Gpt2>(labelled(24, [](Sample&, std::size_t) {}),
                                                                            1e-12, {});
+    }
+
+    TEST_CASE("a step writes values of parameters that train only, so that what is made of the others stays") {
+        const auto check = [](auto head, auto architecture, const Dataset& data, const HeadOptions& options) {
+            Model<Transformer<decltype(architecture), Cpu<float>>, decltype(head)> model(small::config(), 3);
+            model.add_head(options);
+            const auto& store = std::as_const(model.parameters());
+            std::vector<ValueVersion> frozen, trains;
+            Trainer trainer(model, freeze::Prefix{.layers = 1}, AtEachStep{[&] {
+                                frozen.push_back(store.version(0));
+                                trains.push_back(store.version(ParameterId(store.count() - 1)));
+                            }});
+            trainer.fit(data, {.steps = 3, .batch_size = 8, .micro_batch_tokens = 20, .threads = 2});
+            REQUIRE(frozen.size() == 3);
+            CHECK(!store.trains(0));
+            CHECK(frozen[2] == frozen[0]);
+            CHECK(trains[1] != trains[0]);
+            CHECK(trains[2] != trains[1]);
+            const ValueVersion before = store.version(ParameterId(store.count() - 1));
+            trainer.engine().mean_loss(first_batch(data));
+            CHECK(store.version(ParameterId(store.count() - 1)) == before);
+        };
+        check(heads::SequenceClassification<>(), arch::Bert(), small::sentences("train", 24, 3, 5), {.num_labels = 3});
+        check(heads::TokenClassification(), arch::Bert(), labelled(24, tag), {.num_labels = 4});
+        check(heads::MaskedLanguageModel(), arch::Bert(), labelled(24, tag), {});
+        check(heads::CausalLanguageModel(), arch::Gpt2(), labelled(24, [](Sample&, std::size_t) {}), {});
     }
 
     TEST_CASE("a group is cut into as few near-equal parts as hold no more tokens, in order") {

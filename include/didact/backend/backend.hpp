@@ -94,6 +94,8 @@ struct Context {
     bool every_token = false;
     /// Backward follows: what it needs may be made ahead.
     bool keeps = true;
+    /// Other passes follow before weights that train change: what is made of them may be kept.
+    bool weights_stay = false;
     /// The gradients of weights may wait as their factors (DeferredProducts): who reads them next knows.
     bool defers_gradients = false;
 

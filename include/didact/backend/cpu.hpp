@@ -15,3 +15,4 @@
 #include "didact/backend/cpu/pointwise_loss.hpp"
 #include "didact/backend/cpu/reduce.hpp"
 #include "didact/backend/cpu/tag.hpp"
+#include "didact/backend/cpu/weight_factor.hpp"

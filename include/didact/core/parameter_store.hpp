@@ -11,6 +11,7 @@
 
 #include "didact/backend/backend.hpp"
 #include "didact/core/deferred_products.hpp"
+#include "didact/core/derived_values.hpp"
 #include "didact/core/error.hpp"
 #include "didact/core/parameter.hpp"
 #include "didact/core/random.hpp"
@@ -116,6 +117,7 @@ class ParameterStore {
         gradient_data_ = gradients_.data();
         left_over_.assign(parameters_.size(), 0);
         clear_gradients();
+        derived_values_.clear();
         planned_ = true;
         return before;
     }
@@ -126,7 +128,11 @@ class ParameterStore {
     const TrainableLayout& layout() const { return layout_; }
     std::span<const TrainableSegment> segments() const { return segments_; }
 
-    View<S> value(ParameterId id) { return view(values_.data() + parameters_[id].offset, parameters_[id]); }
+    /// To write to at once: see `version`.
+    View<S> value(ParameterId id) {
+        ++writes_;
+        return view(values_.data() + parameters_[id].offset, parameters_[id]);
+    }
     View<const S> value(ParameterId id) const {
         return view(std::as_const(values_).data() + parameters_[id].offset, parameters_[id]);
     }
@@ -160,7 +166,22 @@ class ParameterStore {
     const DeferredProducts<S>& deferred() const { return deferred_; }
     bool trains(ParameterId id) const { return id != no_parameter && parameters_[id].trainable; }
 
-    std::span<S> values() { return values_; }
+    std::span<S> values() {
+        ++writes_;
+        return values_;
+    }
+    /// The values of a segment, for the update.
+    std::span<S> values(const TrainableSegment& segment) {
+        ++updates_;
+        return std::span<S>(values_).subspan(segment.offset, segment.size);
+    }
+    /// Another one after each call that gives a view to write to a parameter's values, or exchanges them. A view that
+    /// was given before such a call is not to be written to after what is made of the values was asked for.
+    ValueVersion version(ParameterId id) const {
+        return {revision_, writes_, parameters_[id].trainable || !planned_ ? updates_ : 0};
+    }
+    /// What is made of the values, as far as it is of their `version`.
+    DerivedValues& derived_values() { return derived_values_; }
     std::span<const S> values() const { return values_; }
     /// All gradients; zero where nothing was added since clear_gradients. What is deferred is anything.
     std::span<S> gradients() {
@@ -189,6 +210,7 @@ class ParameterStore {
     void swap_values(AlignedVector<S>& other) {
         require(other.size() == values_.size(), "values of ", other.size(), " elements cannot stand in for ",
                 values_.size());
+        ++writes_;
         values_.swap(other);
     }
     const AlignedVector<S>& snapshot() const { return values_; }
@@ -285,6 +307,8 @@ class ParameterStore {
     mutable bool some_left_over_ = false;
     S* gradient_data_ = nullptr;
     DeferredProducts<S> deferred_;
+    DerivedValues derived_values_;
+    std::uint64_t writes_ = 0, updates_ = 0;
     TrainableLayout layout_;
     std::vector<TrainableSegment> segments_;
     std::size_t heads_ = 0;

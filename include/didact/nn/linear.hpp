@@ -46,7 +46,8 @@ struct Linear {
     void forward(Context<B>& context, const Factor<B>& x, View<S> y, Saved& saved) const {
         const auto& store = std::as_const(context.parameters);
         saved.x = View<const S>(x);
-        gemm(context, Transpose::no, x, transpose_forward(), store.value(weight), y, false, bias_value(store));
+        gemm(context, Transpose::no, x, transpose_forward(), weight_for(context, transpose_forward(), x.rows), y, false,
+             bias_value(store));
         if (adapter.active()) {
             if constexpr (requires { adapter.forward(context, x, y, saved.adapter); })
                 adapter.forward(context, x, y, saved.adapter);
@@ -58,8 +59,9 @@ struct Linear {
                                 Saved& saved) const {
         const auto& store = std::as_const(context.parameters);
         saved.x = View<const S>(x);
-        return activated_product_factor<B>(context, kind, x, transpose_forward(), store.value(weight),
-                                           bias_value(store), y, uses);
+        return activated_product_factor<B>(context, kind, x, transpose_forward(),
+                                           weight_for(context, transpose_forward(), x.rows), bias_value(store), y,
+                                           uses);
     }
 
     /// What backward takes x, and the gradient of y, for; an adapter may take x for more.
@@ -92,14 +94,14 @@ struct Linear {
 
     /// dx = dy W, or dx += dy W, without the adapter's contribution.
     void input_gradient(Context<B>& context, const Factor<B>& dy, View<S> dx, bool accumulate = false) const {
-        gemm(context, Transpose::no, dy, transpose_backward(), std::as_const(context.parameters).value(weight), dx,
+        gemm(context, Transpose::no, dy, transpose_backward(), weight_for(context, transpose_backward(), dy.rows), dx,
              accumulate);
     }
     /// dx ⊙ activation′(before), with that dx, as a factor without its values; x was activation(before).
     Factor<B> input_gradient_before(Context<B>& context, Activation kind, const Factor<B>& dy, View<const S> before,
                                     FactorUses uses) const {
         return activation_gradient_product_factor<B>(context, kind, dy, transpose_backward(),
-                                                     std::as_const(context.parameters).value(weight), before, uses);
+                                                     weight_for(context, transpose_backward(), dy.rows), before, uses);
     }
 
     /// Adds, in the place of gradients, the squares of each row's own: Σ_n (dyₙ ⊗ xₙ)² is (dy²)ᵀ x² (Goodfellow 2015,
@@ -119,6 +121,9 @@ struct Linear {
   private:
     Transpose transpose_forward() const { return layout == WeightLayout::out_in ? Transpose::yes : Transpose::no; }
     Transpose transpose_backward() const { return layout == WeightLayout::out_in ? Transpose::no : Transpose::yes; }
+    Factor<B> weight_for(Context<B>& context, Transpose transpose, std::size_t rows) const {
+        return weight_factor<B>(context, weight, transpose, rows);
+    }
     View<const S> bias_value(const ParameterStore<B>& store) const {
         return bias == no_parameter ? View<const S>() : store.value(bias);
     }

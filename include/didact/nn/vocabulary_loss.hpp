@@ -22,12 +22,13 @@ struct VocabularyLoss {
     std::size_t most_logits = std::size_t(1) << 24;
 
     /// Rows at a time, as many for any number of threads.
-    std::size_t block_rows(std::size_t vocabulary) const { return std::max<std::size_t>(16, most_logits / vocabulary); }
+    std::size_t block_rows(std::size_t vocabulary) const { return std::max(fewest_rows, most_logits / vocabulary); }
 
     /// Logits of rows [begin, begin + count) of x.
     void logits(Context<B>& context, View<const S> x, View<S> out) const {
         const auto& store = std::as_const(context.parameters);
-        gemm(context, Transpose::no, x, Transpose::yes, store.value(table), out, false,
+        const Factor<B> table_factor = weight_factor<B>(context, table, Transpose::yes, x.rows, context.keeps);
+        gemm(context, Transpose::no, x, Transpose::yes, table_factor, out, false,
              bias == no_parameter ? View<const S>() : store.value(bias));
     }
 
@@ -56,15 +57,21 @@ struct VocabularyLoss {
             }
             if (bias != no_parameter && store.trains(bias)) add_column_sums(context, block, store.gradient(bias));
             if (!dx.empty())
-                gemm(context, Transpose::no, block, Transpose::no, std::as_const(store).value(table),
+                gemm(context, Transpose::no, block, Transpose::no,
+                     weight_factor<B>(context, table, Transpose::no, rows.rows, rows.rows < saved.x.rows),
                      dx.middle_rows(begin, rows.rows));
         });
     }
 
   private:
+    static constexpr std::size_t fewest_rows = 16; ///< of a block, where there are as many
+
     template <class Body>
     void for_each_block(Context<B>& context, const Saved& saved, const Body& body) const {
-        const std::size_t vocabulary = context.parameters[table].rows, width = block_rows(vocabulary);
+        const std::size_t vocabulary = context.parameters[table].rows;
+        // No more blocks than needed, of about the same size.
+        const std::size_t most = block_rows(vocabulary), blocks = tile_count(saved.x.rows, most);
+        const std::size_t width = std::max(fewest_rows, tile_count(saved.x.rows, std::max<std::size_t>(blocks, 1)));
         for (std::size_t begin = 0; begin < saved.x.rows; begin += width) {
             const ArenaScope scope(context.arena);
             const View<const S> rows = saved.x.middle_rows(begin, std::min(width, saved.x.rows - begin));

@@ -29,7 +29,9 @@ class Engine {
 
     /// A context in which dropout is active (training) or not.
     Context<B> context(bool training = false, std::uint64_t dropout_key = 0) {
-        return {model_.parameters(), pool_, arena_, training, dropout_key, 0};
+        Context<B> context{model_.parameters(), pool_, arena_, training, dropout_key, 0};
+        context.weights_stay = !training;
+        return context;
     }
 
     /// Forward pass of one batch; what backward needs stays in the arena, which this does not reset. The frozen prefix

@@ -14,8 +14,10 @@ class StepGradient {
 
     /// Returns the loss. Afterwards each group knows its own, and the weight that it had.
     double operator()(Engine<Model>& engine, Policies& policies, StepBatches& batches, const Moment& moment) {
-        const Pass pass{engine, policies, moment};
         const std::span<StepGroup> groups = batches.groups();
+        std::size_t passes = 0;
+        for (const StepGroup& group : groups) passes += group.used;
+        const Pass pass{engine, policies, moment, passes > 1};
         for (StepGroup& group : groups) {
             group.units = group.loss = 0;
             for (std::size_t i = 0; i < group.used; ++i) group.units += engine.model().units(group.micro_batches[i]);
@@ -48,12 +50,14 @@ class StepGradient {
         Engine<Model>& engine;
         Policies& policies;
         const Moment& moment;
+        bool one_of_several;
 
         /// Dropout has one key a micro-batch: the step's and its first sample's.
         Context<typename Model::B> context(const Batch& batch) const {
             engine.arena().reset();
             const std::uint64_t first = batch.samples.empty() ? 0 : batch.samples[0].dataset ^ batch.samples[0].index;
             Context<typename Model::B> context = engine.context(true, moment.key(RandomPurpose::dropout, first).bits());
+            context.weights_stay = one_of_several;
             // A distillation may ask other heads, which may read other tokens.
             context.every_token = hooks::Distil<typename Policies::ForgettingState, Model>;
             context.defers_gradients = !hooks::Combine<typename Policies::SharingState> &&

@@ -63,7 +63,7 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
     ParameterStore<typename Model::B>& store = context.parameters;
     const auto update = [&](const TrainableSegment& segment, const UpdateStretch& stretch) {
         const auto rule = rule_of(optimizer, learning_rate * double(segment.learning_rate_multiple), segment);
-        S* const values = store.values().data() + segment.offset;
+        S* const values = store.values(segment).data();
         const S factor = S(clip);
         const auto update_range = [&](TileRange range, const S* raw_gradients) {
             const auto own_rule = rule; // a local that stores to the arrays cannot change

@@ -8,11 +8,11 @@ namespace didact {
 
 namespace cpu {
 
-/// A matrix, and what tile registers take of it in products where it is A, Aᵀ or B, as far as that is made. Where it
-/// is, the matrix itself may be left out: a view without data. T is float.
+/// A matrix, and what tile registers take of it in products where it is A, Aᵀ, B or Bᵀ, as far as that is made. Where
+/// it is, the matrix itself may be left out: a view without data. T is float.
 template <class T>
 struct AmxFactor : View<const T> {
-    AmxPanels left = {}, left_transposed = {}, right = {};
+    AmxPanels left = {}, left_transposed = {}, right = {}, right_transposed = {};
     std::span<const T> column_sums = {};
 
     AmxFactor() = default;
@@ -20,7 +20,9 @@ struct AmxFactor : View<const T> {
     AmxFactor(View<T> values) : View<const T>(values) {}
 
     bool has_values() const { return this->data || this->size() == 0; }
-    bool made() const { return left.data || left_transposed.data || right.data || !column_sums.empty(); }
+    bool made() const {
+        return left.data || left_transposed.data || right.data || right_transposed.data || !column_sums.empty();
+    }
 
     /// Whether products of a matrix of so many rows with others of as many, or with a weight, are by tile registers.
     static bool serves(std::size_t rows) { return AmxTiles<T>::serves() && rows > ThinGemm<T>::most; }

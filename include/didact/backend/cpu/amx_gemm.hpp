@@ -42,7 +42,7 @@ struct AmxGemm {
                const AmxFactor<T>& b) {
             const bool plain_a = transpose_a == Transpose::no, plain_b = transpose_b == Transpose::no;
             left_ = panels(context, a, plain_a ? a.left : a.left_transposed, plain_a, Tiles::Side::left);
-            right_ = panels(context, b, plain_b ? b.right : AmxPanels(), !plain_b, Tiles::Side::right);
+            right_ = panels(context, b, plain_b ? b.right : b.right_transposed, !plain_b, Tiles::Side::right);
         }
 
         /// c: those rows and columns, of op(A) op(B) + bias, or += op(A) op(B). bias: of all columns.
@@ -120,7 +120,8 @@ struct AmxGemm {
         if (made.data) return made;
         require(factor.has_values(), "a factor of (", factor.rows, ", ", factor.cols,
                 ") is not made for this product and has no values");
-        return Tiles::pack(context, factor, terms_in_rows, side);
+        const std::size_t elements = Tiles::panels(factor, terms_in_rows, nullptr).elements();
+        return Tiles::pack(context, factor, terms_in_rows, side, context.arena.template array<bf16>(elements).data());
     }
 
     /// c: one (32, 32) of C, or what there is of it, from row i and column j of C on: the chunks from `begin` on.

@@ -72,12 +72,10 @@ struct AmxTiles {
         return result;
     }
 
-    /// The same by all threads, in the step's memory.
+    /// The same by all threads.
     template <CpuBackend B>
-    static AmxPanels pack(Context<B>& context, View<const float> x, bool terms_in_rows, Side side) {
-        AmxPanels result = panels(x, terms_in_rows, nullptr);
-        bf16* const to = context.arena.template array<bf16>(result.elements()).data();
-        result.data = to;
+    static AmxPanels pack(Context<B>& context, View<const float> x, bool terms_in_rows, Side side, bf16* to) {
+        const AmxPanels result = panels(x, terms_in_rows, to);
         const std::size_t count = tile_count(result.size, AmxPanels::panel_width);
         const auto pack_at = [&](std::size_t panel, std::size_t chunk) {
             pack_chunk(x, terms_in_rows, side, 1, panel, chunk, to + result.offset(panel, chunk));
