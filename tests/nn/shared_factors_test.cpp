@@ -103,6 +103,15 @@ struct Separately {
     }
 };
 
+/// Where products round, slopes are kept rounded.
+void multiply_by_rounded_slopes(Setting<bf16>& s, Activation activation, FloatView x, View<float> dy) {
+    const View<float> slopes = s.result(x.rows, x.cols);
+    std::fill_n(slopes.data, slopes.size(), 1.0f);
+    activation_backward(s.context, activation, x, FloatView(slopes), slopes);
+    for (std::size_t i = 0; i < slopes.size(); ++i) slopes.data[i] = float(bf16::nearest(slopes.data[i]));
+    multiply(s.context, FloatView(dy), FloatView(slopes), dy);
+}
+
 template <class Adapter>
 void check_feed_forward(nn::WeightLayout layout, Activation activation, bool frozen, double dropout,
                         bool with_dx = true) {
@@ -122,6 +131,9 @@ void check_feed_forward(nn::WeightLayout layout, Activation activation, bool fro
     const auto together = pass(
         s, x, dy, with_dx, 40, [&](auto x, auto y) { layer.forward(s.context, x, y, saved); },
         [&](auto dy, auto dx) { layer.backward(s.context, dy, dx, saved, false); });
+    const bool keeps_slopes = std::is_same_v<Adapter, nn::NoAdapter> && cpu::makes_factors<B>(rows);
+    CHECK(saved.inner.slopes.empty() == !keeps_slopes);
+    CHECK(saved.inner.values.empty() == keeps_slopes);
     const View<float> inner = s.result(rows, 300), activated = s.result(rows, 300), up = s.result(rows, 300);
     using Product = Separately<nn::Linear<B, Adapter>>;
     const Product expand{layer.expand, apart.expand}, contract{layer.contract, apart.contract};
@@ -134,10 +146,20 @@ void check_feed_forward(nn::WeightLayout layout, Activation activation, bool fro
         },
         [&](auto dy, auto dx) {
             contract.backward(s.context, dy, up);
-            activation_backward(s.context, activation, FloatView(inner), FloatView(up), up);
+            if (keeps_slopes)
+                multiply_by_rounded_slopes(s, activation, inner, up);
+            else
+                activation_backward(s.context, activation, FloatView(inner), FloatView(up), up);
             expand.backward(s.context, up, dx);
         });
     check_same(s, together, separately);
+
+    const View<float> y = s.result(rows, 40);
+    s.context.keeps = false;
+    s.context.dropout_site = 0;
+    layer.forward(s.context, x, y, saved);
+    CHECK(std::equal(y.data, y.data + y.size(), together.begin()));
+    CHECK(saved.inner.slopes.empty());
 }
 
 template <class Adapter>

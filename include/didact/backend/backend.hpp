@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "didact/core/arena.hpp"
+#include "didact/core/bf16.hpp"
 #include "didact/core/parallel.hpp"
 #include "didact/core/view.hpp"
 
@@ -55,6 +56,14 @@ struct FactorUses {
         return *this;
     }
     bool any() const { return left || left_transposed || right || column_sums; }
+};
+
+/// What the gradient of an activation is computed from: the values before it or, where a backend multiplies rounded
+/// numbers, its slopes there. (rows, cols)
+template <Backend B>
+struct BeforeActivation {
+    View<Scalar<B>> values = {};
+    View<bf16> slopes = {};
 };
 
 /// gelu: x Φ(x) (Hendrycks and Gimpel 2016, arXiv 1606.08415); gelu_tanh: its tanh form ("gelu_new" in Transformers).

@@ -10,22 +10,22 @@ struct FeedForward {
 
     struct Saved {
         typename Linear<B, Adapter>::Saved expand, contract;
-        View<S> inner;
+        BeforeActivation<B> inner;
     };
 
     Linear<B, Adapter> expand, contract;
     Activation activation = Activation::gelu;
 
     void forward(Context<B>& context, const Factor<B>& x, View<S> y, Saved& saved) const {
-        saved.inner = context.scratch(x.rows, expand.out);
         FactorUses uses = context.keeps ? contract.uses_of_input(context.parameters) : FactorUses();
         uses.left = true;
         Factor<B> activated;
         if (adapts()) {
-            expand.forward(context, x, saved.inner, saved.expand);
-            activated = activated_factor<B>(context, activation, saved.inner, uses, contract.adapter.active());
+            saved.inner = {context.scratch(x.rows, expand.out)};
+            expand.forward(context, x, saved.inner.values, saved.expand);
+            activated = activated_factor<B>(context, activation, saved.inner.values, uses, contract.adapter.active());
         } else {
-            activated = expand.forward_activated(context, activation, x, saved.inner, uses, saved.expand);
+            activated = expand.forward_activated(context, activation, x, uses, saved.inner, saved.expand);
         }
         contract.forward(context, activated, y, saved.contract);
         saved.contract.x = activated;
@@ -39,7 +39,7 @@ struct FeedForward {
         if (adapts()) {
             const View<S> dactivated = context.scratch(dy.rows, expand.out);
             contract.backward(context, dy, dactivated, saved.contract);
-            dinner = activation_gradient_factor<B>(context, activation, saved.inner, dactivated, uses,
+            dinner = activation_gradient_factor<B>(context, activation, saved.inner.values, dactivated, uses,
                                                    expand.adapter.active());
         } else {
             const Factor<B> gradient = factor<B>(context, dy, contract.uses_of_gradient(context.parameters, true));

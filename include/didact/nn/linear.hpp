@@ -54,14 +54,14 @@ struct Linear {
         }
     }
 
-    /// forward, and activation(y) as a factor without its values. For layers without an active adapter.
-    Factor<B> forward_activated(Context<B>& context, Activation kind, const Factor<B>& x, View<S> y, FactorUses uses,
-                                Saved& saved) const {
+    /// activation(y) as a factor without its values, and what its gradient needs. For layers without an active adapter.
+    Factor<B> forward_activated(Context<B>& context, Activation kind, const Factor<B>& x, FactorUses uses,
+                                BeforeActivation<B>& before, Saved& saved) const {
         const auto& store = std::as_const(context.parameters);
         saved.x = View<const S>(x);
         return activated_product_factor<B>(context, kind, x, transpose_forward(),
-                                           weight_for(context, transpose_forward(), x.rows), bias_value(store), y,
-                                           uses);
+                                           weight_for(context, transpose_forward(), x.rows), bias_value(store), out,
+                                           uses, before);
     }
 
     /// What backward takes x, and the gradient of y, for; an adapter may take x for more.
@@ -97,9 +97,9 @@ struct Linear {
         gemm(context, Transpose::no, dy, transpose_backward(), weight_for(context, transpose_backward(), dy.rows), dx,
              accumulate);
     }
-    /// dx ⊙ activation′(before), with that dx, as a factor without its values; x was activation(before).
-    Factor<B> input_gradient_before(Context<B>& context, Activation kind, const Factor<B>& dy, View<const S> before,
-                                    FactorUses uses) const {
+    /// dx ⊙ activation′, with that dx, as a factor without its values; x was the activation of what was `before`.
+    Factor<B> input_gradient_before(Context<B>& context, Activation kind, const Factor<B>& dy,
+                                    const BeforeActivation<B>& before, FactorUses uses) const {
         return activation_gradient_product_factor<B>(context, kind, dy, transpose_backward(),
                                                      weight_for(context, transpose_backward(), dy.rows), before, uses);
     }

@@ -140,6 +140,22 @@ void activate_row(std::size_t count, const Scalar<B>* x, Scalar<B>* out) {
         for (std::size_t j = 0; j < count; ++j) out[j] = activate<kind>(x[j]);
 }
 
+/// out[j] = activation′(x[j]) for j in [0, count).
+template <CpuBackend B, Activation kind>
+void activation_slope_row(std::size_t count, const Scalar<B>* x, Scalar<B>* out) {
+    using T = Scalar<B>;
+    if constexpr (kind == Activation::relu)
+        for (std::size_t j = 0; j < count; ++j) out[j] = x[j] > 0 ? T(1) : T(0);
+    else if constexpr (takes_rounded<B, kind>)
+        map_packets(
+            count, out, [](const auto& p) { return slope_to_be_rounded<kind>(p); }, x);
+    else if constexpr (std::is_same_v<T, float>)
+        map_packets(
+            count, out, [](const auto& p) { return activation_slope<kind>(p); }, x);
+    else
+        for (std::size_t j = 0; j < count; ++j) out[j] = activation_slope<kind>(x[j]);
+}
+
 /// out[j] = dy[j] · activation′(x[j]) for j in [0, count); out may be dy.
 template <CpuBackend B, Activation kind>
 void activation_gradient_row(std::size_t count, const Scalar<B>* x, const Scalar<B>* dy, Scalar<B>* out) {
@@ -178,6 +194,10 @@ auto with_activation(Activation kind, const Call& call) {
 template <CpuBackend B>
 auto activation_of_row(Activation kind) {
     return with_activation(kind, [](auto constant) { return &activate_row<B, decltype(constant)::value>; });
+}
+template <CpuBackend B>
+auto activation_slope_of_row(Activation kind) {
+    return with_activation(kind, [](auto constant) { return &activation_slope_row<B, decltype(constant)::value>; });
 }
 template <CpuBackend B>
 auto activation_gradient_of_row(Activation kind) {

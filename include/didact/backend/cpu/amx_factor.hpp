@@ -34,10 +34,12 @@ template <class T>
 class AmxFactorMaker {
     using Tiles = AmxTiles<T>;
 
-    /// What a thread takes at once. Column sums are those of groups of rows, in order.
-    static constexpr std::size_t group_rows = 64, piece_cols = 256;
+    /// Column sums are those of groups of rows, in order.
+    static constexpr std::size_t group_rows = 64;
 
   public:
+    static constexpr std::size_t piece_cols = 256; ///< of a piece, at most
+
     template <CpuBackend B>
     AmxFactorMaker(Context<B>& context, View<const T> values, FactorUses uses) : factor_(values) {
         const auto room = [&](bool used, bool terms_in_rows, AmxPanels& panels) -> bf16* {

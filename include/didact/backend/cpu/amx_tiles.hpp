@@ -103,6 +103,25 @@ struct AmxTiles {
                       chunk * AmxPanels::terms, to + half * tile);
     }
 
+    /// to[j] = x[j], rounded, for j in [0, count).
+    [[gnu::target("avx512f,avx512bw,avx512bf16")]] static void round_row(std::size_t count, const float* x, bf16* to) {
+        for (std::size_t j = 0; j < count; j += 16) {
+            const __mmask16 present = mask(count, j);
+            const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(present, x + j));
+            _mm512_mask_cvtepi32_storeu_epi16(to + j, present, _mm512_cvtepu16_epi32((__m256i)rounded));
+        }
+    }
+    /// x[j] *= factors[j] for j in [0, count).
+    [[gnu::target("avx512f,avx512bw")]] static void multiply_row(std::size_t count, const bf16* factors, float* x) {
+        for (std::size_t j = 0; j < count; j += 16) {
+            const __mmask16 present = mask(count, j);
+            const __m512i words =
+                _mm512_cvtepu16_epi32(_mm512_castsi512_si256(_mm512_maskz_loadu_epi16(present, factors + j)));
+            const __m512 factor = _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+            _mm512_mask_storeu_ps(x + j, present, _mm512_mul_ps(_mm512_maskz_loadu_ps(present, x + j), factor));
+        }
+    }
+
   private:
     /// One tile: 16 rows of op(A) or columns of op(B) from `first` on, 32 terms from `term` on.
     static void pack_tile(View<const float> x, bool terms_in_rows, Side side, float factor, std::size_t first,

@@ -107,55 +107,64 @@ Factor<B> factor_of_product(Context<B>& context, const Factor<B>& a, Transpose t
 
 }
 
-/// `product` = a op(b) + bias, as by gemm, and activation(product) as a factor without its values. product: (rows,
-/// cols).
+/// activation(a op(b) + bias), as by gemm, as a factor without its values, and what the gradient needs `before` it, in
+/// the step's memory, where context.keeps. (rows, cols)
 template <CpuBackend B>
 Factor<B> activated_product_factor(Context<B>& context, Activation kind, const Factor<B>& a, Transpose transpose_b,
-                                   const Factor<B>& b, View<const Scalar<B>> bias, View<Scalar<B>> product,
-                                   FactorUses uses) {
+                                   const Factor<B>& b, View<const Scalar<B>> bias, std::size_t cols, FactorUses uses,
+                                   BeforeActivation<B>& before) {
+    before = {};
 #if DIDACT_WITH_AMX
     if constexpr (!std::is_same_v<Factor<B>, View<const Scalar<B>>>)
-        if (cpu::makes_factors<B>(product.rows)) {
+        if (cpu::makes_factors<B>(a.rows)) {
             using T = Scalar<B>;
             const auto activate = cpu::activation_of_row<B>(kind);
+            const auto slope = cpu::activation_slope_of_row<B>(kind);
+            if (context.keeps) before.slopes = context.arena.template matrix<bf16>(a.rows, cols);
             return cpu::factor_of_product<B>(
-                context, a, transpose_b, b, product.rows, product.cols, uses,
-                [&](const auto& multiply, TileRange rows, TileRange cols, View<T> after) -> View<const T> {
-                    const View<T> before =
-                        product.middle_rows(rows.begin, rows.size()).middle_cols(cols.begin, cols.size());
-                    multiply(rows, cols, before, false, bias);
-                    for (std::size_t i = 0; i < before.rows; ++i) activate(before.cols, before.row(i), after.row(i));
-                    return after;
+                context, a, transpose_b, b, a.rows, cols, uses,
+                [&](const auto& multiply, TileRange rows, TileRange columns, View<T> piece) -> View<const T> {
+                    multiply(rows, columns, piece, false, bias);
+                    for (std::size_t i = 0; i < piece.rows; ++i) {
+                        if (!before.slopes.empty()) {
+                            T slopes[cpu::AmxFactorMaker<T>::piece_cols];
+                            slope(piece.cols, piece.row(i), slopes);
+                            cpu::AmxTiles<T>::round_row(piece.cols, slopes,
+                                                        before.slopes.row(rows.begin + i) + columns.begin);
+                        }
+                        activate(piece.cols, piece.row(i), piece.row(i));
+                    }
+                    return piece;
                 });
         }
 #endif
-    gemm(context, Transpose::no, a, transpose_b, b, product, false, bias);
-    return activated_factor<B>(context, kind, product, uses, false);
+    before.values = context.scratch(a.rows, cols);
+    gemm(context, Transpose::no, a, transpose_b, b, before.values, false, bias);
+    return activated_factor<B>(context, kind, before.values, uses, false);
 }
 
-/// (a op(b)) ⊙ activation′(x) as a factor without its values. x: (rows, cols).
+/// (a op(b)) ⊙ activation′ as a factor without its values. before: (rows, cols), of activated_product_factor.
 template <CpuBackend B>
 Factor<B> activation_gradient_product_factor(Context<B>& context, Activation kind, const Factor<B>& a,
-                                             Transpose transpose_b, const Factor<B>& b, View<const Scalar<B>> x,
-                                             FactorUses uses) {
+                                             Transpose transpose_b, const Factor<B>& b,
+                                             const BeforeActivation<B>& before, FactorUses uses) {
     using T = Scalar<B>;
 #if DIDACT_WITH_AMX
     if constexpr (!std::is_same_v<Factor<B>, View<const T>>)
-        if (cpu::makes_factors<B>(x.rows)) {
-            const auto gradient = cpu::activation_gradient_of_row<B>(kind);
+        if (!before.slopes.empty())
             return cpu::factor_of_product<B>(
-                context, a, transpose_b, b, x.rows, x.cols, uses,
+                context, a, transpose_b, b, before.slopes.rows, before.slopes.cols, uses,
                 [&](const auto& multiply, TileRange rows, TileRange cols, View<T> dy) -> View<const T> {
                     multiply(rows, cols, dy, false, {});
                     for (std::size_t i = 0; i < dy.rows; ++i)
-                        gradient(dy.cols, x.row(rows.begin + i) + cols.begin, dy.row(i), dy.row(i));
+                        cpu::AmxTiles<T>::multiply_row(dy.cols, before.slopes.row(rows.begin + i) + cols.begin,
+                                                       dy.row(i));
                     return dy;
                 });
-        }
 #endif
-    const View<T> dy = context.scratch(x.rows, x.cols);
+    const View<T> dy = context.scratch(before.values.rows, before.values.cols);
     gemm(context, Transpose::no, a, transpose_b, b, dy);
-    return activation_gradient_factor<B>(context, kind, x, dy, uses, false);
+    return activation_gradient_factor<B>(context, kind, before.values, dy, uses, false);
 }
 
 }
