@@ -8,8 +8,8 @@ namespace didact {
 /// that is kept until its values change where several products will take it: where it is frozen, while
 /// `context.weights_stay`, and where the caller says `often`.
 template <CpuBackend B>
-Factor<B> weight_factor(Context<B>& context, ParameterId id, Transpose transpose, [[maybe_unused]] std::size_t rows,
-                        [[maybe_unused]] bool often = false) {
+Factor<B> weight_factor(Context<B>& context, ParameterId id, [[maybe_unused]] Transpose transpose,
+                        [[maybe_unused]] std::size_t rows, [[maybe_unused]] bool often = false) {
     Factor<B> weight = std::as_const(context.parameters).value(id);
 #if DIDACT_WITH_AMX
     if constexpr (!std::is_same_v<Factor<B>, View<const Scalar<B>>>) {
