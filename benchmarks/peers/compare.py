@@ -90,14 +90,24 @@ def transformer_rows(precision):
     ]
 
 
+def start(bf16):
+    """From nothing to the first step, in the precision that is the faster on this processor; the peer in its best."""
+    once = "--steps 1 --warmup 0"
+    peer = once + " --wait-quiet 0"
+    modes = [Mode(peer)]
+    if bf16:
+        modes += [Mode(peer + " --precision bf16"), Mode(peer + " --precision bf16 --attn eager")]
+    flags, name = (" --precision bf16", ", bf16") if bf16 else ("", "")
+    return Row("start to first step, MiniLM-L6" + name, "transformer " + once + flags, "torch_transformer.py", modes, 10,
+               "wall_ms")
+
+
 OTHER_ROWS = [
     small("MLP, batch 10, SGD, 1 thread", "sgd", 5, torch=["sgd", "sgd-fused"], compile=["sgd-fused"]),
     small("MLP, batch 10, SGD, Avalanche", "sgd", 8, avalanche=["naive"]),
     small("MLP, EWC, Avalanche", "ewc", 30, avalanche=["ewc"]),
     small("MLP, replay, Avalanche", "replay", 8, avalanche=["replay"]),
     Row("clip + AdamW, 110 M parameters", "optimizer", "torch_optim.py", [Mode("--threads 2")], 1.7, "step_ms"),
-    Row("start to first step, MiniLM-L6", "transformer --steps 1 --warmup 0", "torch_transformer.py",
-        [Mode("--steps 1 --warmup 0 --wait-quiet 0")], 10, "wall_ms"),
 ]
 MEMORY_GOALS = {"MiniLM-L6, full, 32 x 128": 0.4, "MiniLM-L6, LoRA r 8": 0.25,
                 "MiniLM-L6, half frozen, later epochs": 0.25}
@@ -113,10 +123,11 @@ def cpu():
 
 def choose_rows(precision):
     """What bf16's goals are set for is a processor with AMX. Another has its rows in fp32, and MiniLM's full step in
-    bf16 as well where it multiplies bf16 faster, as AMD's do."""
+    bf16 as well where it multiplies bf16 faster, as AMD's do; the first step is in the faster precision."""
     flags = cpu().get("flags", "").split()
     amx, dot_products = "amx_bf16" in flags, "avx512_bf16" in flags and "AMD" in cpu().get("vendor_id", "")
     fp32, bf16 = transformer_rows("fp32"), transformer_rows("bf16")
+    starts = {"auto": [amx or dot_products], "fp32": [False], "bf16": [True], "both": [False, True]}[precision]
     if precision == "auto":
         rows = fp32[:1] + bf16 if amx else fp32 + (bf16[:1] if dot_products else [])
     else:
@@ -126,7 +137,7 @@ def choose_rows(precision):
             row.goal = None
     print(f"The CPU has {'AMX: the goals of rows in bf16 count' if amx else 'no AMX: rows in bf16 have no goals'}.",
           flush=True)
-    return rows + OTHER_ROWS
+    return rows + OTHER_ROWS + [start(in_bf16) for in_bf16 in starts]
 
 
 def positive(text):
