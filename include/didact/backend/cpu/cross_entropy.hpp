@@ -49,7 +49,10 @@ void cross_entropy_backward(Context<B>& context, View<const Scalar<B>> logits, s
         const T w = weights[i], log_sum = log_sums[i], rest = T(smoothing / double(logits.cols));
         cpu::shifted_exponentials<T>(logits.cols, z, log_sum, out);
         if (class_weights.empty()) {
-            for (std::size_t j = 0; j < logits.cols; ++j) out[j] = w * (out[j] - rest);
+            const auto scaled = [ws = cpu::constant(w), rests = cpu::constant(rest)](const auto& p) {
+                return Eigen::internal::pmul(ws, Eigen::internal::psub(p, rests));
+            };
+            cpu::map_packets(logits.cols, out, scaled, out);
             out[labels[i]] -= w * T(1 - smoothing);
         } else {
             const T gold = T(1 - smoothing) * T(class_weights[std::size_t(labels[i])]), sum = gold + rest * class_sum;

@@ -1,30 +1,45 @@
 #pragma once
 #include <algorithm>
 
+#include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
 
+namespace cpu {
+
+/// out = f(in...), packet by packet, all (rows, cols); out may be one of `in`. Matrices without gaps are one long row.
+template <CpuBackend B, class F, class... In>
+void map_matrices(Context<B>& context, View<Scalar<B>> out, const F& f, const In&... in) {
+    using T = Scalar<B>;
+    if (!(out.contiguous() && ... && in.contiguous()))
+        return for_each_row(context, out.rows, out.cols,
+                            [&](std::size_t i) { map_packets<T>(out.cols, out.row(i), f, in.row(i)...); });
+    constexpr std::size_t width = 16384;
+    context.pool.for_each_tile(tile_count(out.size(), width), [&](std::size_t tile) {
+        const TileRange range = tile_range(tile, width, out.size());
+        T* const to = out.data + range.begin;
+        const std::size_t rest = for_each_packet<T>(range.size(), [&](std::size_t, std::size_t j) {
+            store<T>(to + j, f(load<T>(in.data + range.begin + j)...));
+        });
+        map_packets<T>(range.size() - rest, to + rest, f, in.data + range.begin + rest...);
+    });
+}
+
+}
+
 /// out = a + b, all (rows, cols); out may be a or b.
 template <CpuBackend B>
 void add(Context<B>& context, View<const Scalar<B>> a, View<const Scalar<B>> b, View<Scalar<B>> out) {
-    using T = Scalar<B>;
-    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
-        const T *x = a.row(i), *y = b.row(i);
-        T* z = out.row(i);
-        for (std::size_t j = 0; j < out.cols; ++j) z[j] = x[j] + y[j];
-    });
+    cpu::map_matrices<B>(
+        context, out, [](const auto& x, const auto& y) { return Eigen::internal::padd(x, y); }, a, b);
 }
 
 /// out = a ⊙ b, all (rows, cols); out may be a or b.
 template <CpuBackend B>
 void multiply(Context<B>& context, View<const Scalar<B>> a, View<const Scalar<B>> b, View<Scalar<B>> out) {
-    using T = Scalar<B>;
-    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
-        const T *x = a.row(i), *y = b.row(i);
-        T* z = out.row(i);
-        for (std::size_t j = 0; j < out.cols; ++j) z[j] = x[j] * y[j];
-    });
+    cpu::map_matrices<B>(
+        context, out, [](const auto& x, const auto& y) { return Eigen::internal::pmul(x, y); }, a, b);
 }
 
 /// out[n] = Σ_k weights[n · m + k] · a[n · m + k]², for the m = a.rows / out.rows rows of `a` that belong to row n.
@@ -53,15 +68,13 @@ void copy(Context<B>& context, View<const Scalar<B>> a, View<Scalar<B>> out) {
 template <CpuBackend B>
 void scale(Context<B>& context, Scalar<B> factor, View<const Scalar<B>> a, View<Scalar<B>> out,
            bool accumulate = false) {
-    using T = Scalar<B>;
-    cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
-        const T* x = a.row(i);
-        T* z = out.row(i);
-        if (accumulate)
-            for (std::size_t j = 0; j < out.cols; ++j) z[j] += factor * x[j];
-        else
-            for (std::size_t j = 0; j < out.cols; ++j) z[j] = factor * x[j];
-    });
+    using namespace Eigen::internal;
+    const auto product = [factors = cpu::constant(factor)](const auto& x) { return pmul(factors, x); };
+    const auto sum = [factors = cpu::constant(factor)](const auto& x, const auto& z) { return pmadd(factors, x, z); };
+    if (accumulate)
+        cpu::map_matrices<B>(context, out, sum, a, View<const Scalar<B>>(out));
+    else
+        cpu::map_matrices<B>(context, out, product, a);
 }
 
 template <CpuBackend B>
@@ -81,11 +94,10 @@ void gather_rows(Context<B>& context, View<const Scalar<B>> a, std::span<const s
 template <CpuBackend B>
 void scatter_add_rows(Context<B>& context, View<const Scalar<B>> a, std::span<const std::int32_t> rows,
                       View<Scalar<B>> out) {
-    using T = Scalar<B>;
+    const auto sum = [](const auto& z, const auto& x) { return Eigen::internal::padd(z, x); };
     cpu::for_each_row(context, a.rows, a.cols, [&](std::size_t i) {
-        const T* x = a.row(i);
-        T* z = out.row(std::size_t(rows[i]));
-        for (std::size_t j = 0; j < a.cols; ++j) z[j] += x[j];
+        Scalar<B>* const z = out.row(std::size_t(rows[i]));
+        cpu::map_packets(a.cols, z, sum, z, a.row(i));
     });
 }
 
@@ -94,13 +106,16 @@ template <CpuBackend B>
 void segment_mean(Context<B>& context, View<const Scalar<B>> a, std::span<const std::int32_t> offsets,
                   View<Scalar<B>> out) {
     using T = Scalar<B>;
+    using namespace Eigen::internal;
+    const auto sum = [](const auto& z, const auto& x) { return padd(z, x); };
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t s) {
-        T* z = out.row(s);
+        T* const z = out.row(s);
         std::fill_n(z, out.cols, T(0));
         for (std::int32_t i = offsets[s]; i < offsets[s + 1]; ++i)
-            for (std::size_t j = 0; j < out.cols; ++j) z[j] += a(std::size_t(i), j);
-        const T factor = T(1) / T(std::max(1, offsets[s + 1] - offsets[s]));
-        for (std::size_t j = 0; j < out.cols; ++j) z[j] *= factor;
+            cpu::map_packets(out.cols, z, sum, z, a.row(std::size_t(i)));
+        const cpu::Packet<T> factors = cpu::constant(T(1) / T(std::max(1, offsets[s + 1] - offsets[s])));
+        cpu::map_packets(
+            out.cols, z, [&](const auto& total) { return pmul(total, factors); }, z);
     });
 }
 
@@ -110,9 +125,12 @@ void segment_mean_backward(Context<B>& context, View<const Scalar<B>> dout, std:
                            View<Scalar<B>> da) {
     using T = Scalar<B>;
     cpu::for_each_row(context, dout.rows, dout.cols, [&](std::size_t s) {
-        const T factor = T(1) / T(std::max(1, offsets[s + 1] - offsets[s]));
-        for (std::int32_t i = offsets[s]; i < offsets[s + 1]; ++i)
-            for (std::size_t j = 0; j < dout.cols; ++j) da(std::size_t(i), j) += factor * dout(s, j);
+        const cpu::Packet<T> factors = cpu::constant(T(1) / T(std::max(1, offsets[s + 1] - offsets[s])));
+        const auto sum = [&](const auto& z, const auto& x) { return Eigen::internal::pmadd(factors, x, z); };
+        for (std::int32_t i = offsets[s]; i < offsets[s + 1]; ++i) {
+            T* const z = da.row(std::size_t(i));
+            cpu::map_packets(dout.cols, z, sum, z, dout.row(s));
+        }
     });
 }
 

@@ -1,8 +1,9 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
-#include "didact/backend/cpu/elementwise.hpp"
+#include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
@@ -12,13 +13,14 @@ template <CpuBackend B>
 void embedding_forward(Context<B>& context, std::span<const std::int32_t> ids, View<const Scalar<B>> table,
                        View<Scalar<B>> out, bool accumulate) {
     using T = Scalar<B>;
+    const auto sum = [](const auto& x, const auto& y) { return Eigen::internal::padd(x, y); };
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
         const T* in = table.row(std::size_t(ids[i]));
         T* to = out.row(i);
         if (accumulate)
-            for (std::size_t j = 0; j < out.cols; ++j) to[j] += in[j];
+            cpu::map_packets(out.cols, to, sum, to, in);
         else
-            for (std::size_t j = 0; j < out.cols; ++j) to[j] = in[j];
+            std::copy_n(in, out.cols, to);
     });
 }
 
@@ -28,12 +30,13 @@ void embedding_backward(Context<B>& context, std::span<const std::int32_t> ids, 
                         View<Scalar<B>> dtable) {
     using T = Scalar<B>;
     constexpr std::size_t width = 64;
+    const auto sum = [](const auto& x, const auto& y) { return Eigen::internal::padd(x, y); };
     context.pool.for_each_tile(tile_count(dout.cols, width), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, dout.cols);
         for (std::size_t i = 0; i < ids.size(); ++i) {
             const T* in = dout.row(i) + range.begin;
             T* to = dtable.row(std::size_t(ids[i])) + range.begin;
-            for (std::size_t j = 0; j < range.size(); ++j) to[j] += in[j];
+            cpu::map_packets(range.size(), to, sum, to, in);
         }
     });
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact::cpu {
@@ -28,7 +29,9 @@ void sum_rows(Context<B>& context, std::size_t rows, std::size_t cols, const Add
         std::array<T, columns_at_once> sums{};
         for (std::size_t tile = 0; tile < tiles; ++tile) {
             const T* const from = partial + tile * cols + columns.begin;
-            for (std::size_t j = 0; j < columns.size(); ++j) sums[j] += from[j];
+            map_packets(
+                columns.size(), sums.data(), [](const auto& x, const auto& y) { return Eigen::internal::padd(x, y); },
+                std::as_const(sums).data(), from);
         }
         for (std::size_t j = 0; j < columns.size(); ++j) add_to(columns.begin + j, sums[j]);
     });
