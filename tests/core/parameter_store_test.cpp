@@ -166,20 +166,22 @@ TEST_SUITE("unit") {
             return derived.get(id, form, version, bytes, [&](std::byte* data) { data[bytes - 1] = std::byte(++made); });
         };
         const ValueVersion one{1, 0, 0}, two{1, 0, 1};
-        CHECK(!derived.has(3, 0, one));
+        CHECK(derived.find(3, 0, one) == nullptr);
         CHECK(get(3, 0, one, 100)[99] == std::byte(1));
         CHECK(get(3, 1, one, 80)[79] == std::byte(2));
         CHECK(get(3, 0, one, 100)[99] == std::byte(1));
         CHECK(get(7, 0, one, 9)[8] == std::byte(3));
         CHECK(get(3, 0, two, 100)[99] == std::byte(4));
-        CHECK(derived.has(3, 0, two));
-        CHECK(!derived.has(3, 0, one));
-        CHECK(derived.has(3, 1, one));
+        CHECK(derived.find(3, 0, two)[99] == std::byte(4));
+        CHECK(derived.find(3, 1, one)[79] == std::byte(2));
+        CHECK(derived.find(3, 0, one) == nullptr); // and what was kept of the other version is gone
+        CHECK(derived.find(3, 0, two) == nullptr);
         CHECK_THROWS(derived.get(3, 1, two, 80, [](std::byte*) { fail("no memory"); }));
-        CHECK(!derived.has(3, 1, one));
-        CHECK(!derived.has(3, 1, two));
+        CHECK(derived.find(3, 1, one) == nullptr);
+        CHECK(derived.find(3, 1, two) == nullptr);
+        CHECK(derived.find(7, 0, one)[8] == std::byte(3));
         derived.clear();
-        CHECK(!derived.has(3, 0, two));
+        CHECK(derived.find(7, 0, one) == nullptr);
     }
 
     TEST_CASE("what is laid out as the gradients follows its parameters from one layout to the next") {

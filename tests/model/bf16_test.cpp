@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
+#include <thread>
 
 #include "small_models.hpp"
 
@@ -110,6 +112,22 @@ TEST_SUITE("unit") {
                              "a checkpoint: it is of a run with backend cpu-float32 and this one has backend "
                              "cpu-bfloat16",
                              Error);
+    }
+
+    TEST_CASE("engines in threads of their own evaluate one model at once, with the bits of each alone") {
+        auto model = make_model<bf16>();
+        model.parameters().plan();
+        const Batch batch = small::batch_of(train);
+        const double alone = Engine(model, 1).mean_loss(batch);
+        std::atomic<int> others = 0;
+        for (int round = 0; round < 20; ++round) {
+            model.parameters().plan(); // what is made of weights is made again
+            std::vector<std::thread> threads;
+            for (int t = 0; t < 4; ++t)
+                threads.emplace_back([&] { others += Engine(model, 1).mean_loss(batch) != alone; });
+            for (std::thread& thread : threads) thread.join();
+        }
+        CHECK(others == 0);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "didact/model/adapters/lora.hpp"
 #include "didact/nn/attention.hpp"
 #include "didact/nn/feed_forward.hpp"
+#include "didact/nn/vocabulary_loss.hpp"
 
 namespace shared_factors_test {
 
@@ -103,7 +104,7 @@ struct Separately {
     }
 };
 
-/// Where products round, slopes are kept rounded.
+/// As tile registers take them: slopes are kept rounded.
 void multiply_by_rounded_slopes(Setting<bf16>& s, Activation activation, FloatView x, View<float> dy) {
     const View<float> slopes = s.result(x.rows, x.cols);
     std::fill_n(slopes.data, slopes.size(), 1.0f);
@@ -207,9 +208,52 @@ void check_attention(nn::WeightLayout layout, bool frozen, double dropout, bool 
     check_same(s, together, separately);
 }
 
+/// Losses, dx and gradients of a vocabulary's loss in several blocks of rows.
+std::vector<float> vocabulary_pass(Setting<bf16>& s, const nn::VocabularyLoss<B>& loss, FloatView x) {
+    std::vector<std::int32_t> labels(x.rows);
+    for (std::size_t i = 0; i < x.rows; ++i) labels[i] = std::int32_t(i * 7 % s.store[loss.table].rows);
+    const std::vector<float> weights(x.rows, 0.25f);
+    const View<float> dx = s.result(x.rows, x.cols);
+    nn::VocabularyLoss<B>::Saved saved;
+    s.store.clear_gradients();
+    loss.forward(s.context, x, labels, saved);
+    loss.backward(s.context, labels, weights, dx, saved);
+    std::vector<float> all(saved.losses.begin(), saved.losses.end());
+    all.insert(all.end(), dx.data, dx.data + dx.size());
+    all.insert(all.end(), s.store.gradients().begin(), s.store.gradients().end());
+    return all;
+}
+
 }
 
 TEST_SUITE("unit") {
+
+    TEST_CASE("a vocabulary's loss follows its table from pass to pass") {
+        constexpr std::size_t vocabulary = 500, hidden = 40;
+        const auto make = [&](Setting<bf16>& s) {
+            nn::VocabularyLoss<B> loss;
+            loss.table = s.store.add_matrix("table", vocabulary, hidden, normal);
+            loss.bias = s.store.add_vector("bias", vocabulary, normal);
+            loss.most_logits = vocabulary * 40;
+            s.store.plan();
+            return loss;
+        };
+        Setting<bf16> s;
+        const nn::VocabularyLoss<B> loss = make(s);
+        const View<float> x = s.matrix(rows, hidden);
+        std::vector<float> before;
+        for (const std::size_t pass : {0u, 1u, 2u}) {
+            CAPTURE(pass);
+            s.store.value(loss.table)(3 + pass, 5) += 2;
+            const std::vector<float> got = vocabulary_pass(s, loss, x);
+            CHECK(got != before);
+            before = got;
+            Setting<bf16> other;
+            const nn::VocabularyLoss<B> other_loss = make(other);
+            std::ranges::copy(s.store.snapshot(), other.store.values().begin());
+            CHECK(got == vocabulary_pass(other, other_loss, x));
+        }
+    }
 
     TEST_CASE("a feed-forward layer of bf16 computes what its products and activation do one by one") {
         for (const nn::WeightLayout layout : {nn::WeightLayout::out_in, nn::WeightLayout::in_out}) {

@@ -58,8 +58,8 @@ struct FactorUses {
     bool any() const { return left || left_transposed || right || column_sums; }
 };
 
-/// What the gradient of an activation is computed from: the values before it or, where a backend multiplies rounded
-/// numbers, its slopes there. (rows, cols)
+/// What the gradient of an activation is computed from: the values before it or, where a backend makes factors of its
+/// operands, its slopes there, rounded. (rows, cols)
 template <Backend B>
 struct BeforeActivation {
     View<Scalar<B>> values = {};
@@ -103,7 +103,7 @@ struct Context {
     bool every_token = false;
     /// Backward follows: what it needs may be made ahead.
     bool keeps = true;
-    /// Other passes follow before weights that train change: what is made of them may be kept.
+    /// Other passes may follow before weights that train change: what is made of them is kept, which takes memory.
     bool weights_stay = false;
     /// The gradients of weights may wait as their factors (DeferredProducts): who reads them next knows.
     bool defers_gradients = false;

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -128,9 +129,9 @@ class ParameterStore {
     const TrainableLayout& layout() const { return layout_; }
     std::span<const TrainableSegment> segments() const { return segments_; }
 
-    /// To write to at once: see `version`.
+    /// To be written to before the next pass: see `version`.
     View<S> value(ParameterId id) {
-        ++writes_;
+        writes_.fetch_add(1, std::memory_order_relaxed);
         return view(values_.data() + parameters_[id].offset, parameters_[id]);
     }
     View<const S> value(ParameterId id) const {
@@ -166,23 +167,26 @@ class ParameterStore {
     const DeferredProducts<S>& deferred() const { return deferred_; }
     bool trains(ParameterId id) const { return id != no_parameter && parameters_[id].trainable; }
 
+    /// To be written to before the next pass: see `version`.
     std::span<S> values() {
-        ++writes_;
+        writes_.fetch_add(1, std::memory_order_relaxed);
         return values_;
     }
-    /// The values of a segment, for the update.
+    std::span<const S> values() const { return values_; }
+    /// The values of one of `segments()`, for the update.
     std::span<S> values(const TrainableSegment& segment) {
         ++updates_;
         return std::span<S>(values_).subspan(segment.offset, segment.size);
     }
-    /// Another one after each call that gives a view to write to a parameter's values, or exchanges them. A view that
-    /// was given before such a call is not to be written to after what is made of the values was asked for.
+    /// Another one after each call that gives a view to write to a parameter's values, or exchanges them. Passes keep
+    /// what they make of values, as weights laid out for products, while this stays: whoever writes to values after a
+    /// pass asks for their view anew, or some products go on with the old ones.
     ValueVersion version(ParameterId id) const {
-        return {revision_, writes_, parameters_[id].trainable || !planned_ ? updates_ : 0};
+        return {revision_, writes_.load(std::memory_order_relaxed),
+                parameters_[id].trainable || !planned_ ? updates_ : 0};
     }
     /// What is made of the values, as far as it is of their `version`.
     DerivedValues& derived_values() { return derived_values_; }
-    std::span<const S> values() const { return values_; }
     /// All gradients; zero where nothing was added since clear_gradients. What is deferred is anything.
     std::span<S> gradients() {
         zero_left_over();
@@ -210,7 +214,7 @@ class ParameterStore {
     void swap_values(AlignedVector<S>& other) {
         require(other.size() == values_.size(), "values of ", other.size(), " elements cannot stand in for ",
                 values_.size());
-        ++writes_;
+        writes_.fetch_add(1, std::memory_order_relaxed);
         values_.swap(other);
     }
     const AlignedVector<S>& snapshot() const { return values_; }
@@ -308,7 +312,8 @@ class ParameterStore {
     S* gradient_data_ = nullptr;
     DeferredProducts<S> deferred_;
     DerivedValues derived_values_;
-    std::uint64_t writes_ = 0, updates_ = 0;
+    std::atomic<std::uint64_t> writes_ = 0; ///< several threads may ask for a view that they only read
+    std::uint64_t updates_ = 0;
     TrainableLayout layout_;
     std::vector<TrainableSegment> segments_;
     std::size_t heads_ = 0;

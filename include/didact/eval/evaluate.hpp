@@ -76,6 +76,7 @@ Evaluation evaluate(Engine<Model>& engine, const Dataset& data, std::size_t task
     engine.for_each_batch(data, task, batch_size, [&](const Batch& batch) {
         engine.arena().reset();
         auto context = engine.context();
+        context.weights_stay = true;
         auto& saved = engine.saved();
         engine.forward(context, batch, saved, false);
         loss += engine.model().loss(context, batch, saved, engine.losses_for(batch));

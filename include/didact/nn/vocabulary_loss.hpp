@@ -27,9 +27,9 @@ struct VocabularyLoss {
     /// Logits of rows [begin, begin + count) of x.
     void logits(Context<B>& context, View<const S> x, View<S> out) const {
         const auto& store = std::as_const(context.parameters);
-        const Factor<B> table_factor = weight_factor<B>(context, table, Transpose::yes, x.rows, context.keeps);
-        gemm(context, Transpose::no, x, Transpose::yes, table_factor, out, false,
-             bias == no_parameter ? View<const S>() : store.value(bias));
+        constexpr bool often = true; // each block's, and backward's once more
+        gemm(context, Transpose::no, x, Transpose::yes, weight_factor<B>(context, table, Transpose::yes, x.rows, often),
+             out, false, bias == no_parameter ? View<const S>() : store.value(bias));
     }
 
     /// Keeps the loss of each row. x: (rows, hidden); labels in [0, vocabulary).
@@ -64,7 +64,7 @@ struct VocabularyLoss {
     }
 
   private:
-    static constexpr std::size_t fewest_rows = 16; ///< of a block, where there are as many
+    static constexpr std::size_t fewest_rows = 16; ///< of a block that others follow
 
     template <class Body>
     void for_each_block(Context<B>& context, const Saved& saved, const Body& body) const {

@@ -29,9 +29,7 @@ class Engine {
 
     /// A context in which dropout is active (training) or not.
     Context<B> context(bool training = false, std::uint64_t dropout_key = 0) {
-        Context<B> context{model_.parameters(), pool_, arena_, training, dropout_key, 0};
-        context.weights_stay = !training;
-        return context;
+        return {model_.parameters(), pool_, arena_, training, dropout_key, 0};
     }
 
     /// Forward pass of one batch; what backward needs stays in the arena, which this does not reset. The frozen prefix
@@ -66,6 +64,7 @@ class Engine {
     double mean_loss(const Batch& batch) {
         arena_.reset();
         Context<B> context = this->context();
+        context.weights_stay = true;
         forward(context, batch, saved_, false);
         return model_.loss(context, batch, saved_, losses_for(batch)) / model_.units(batch);
     }
@@ -75,6 +74,7 @@ class Engine {
     View<S> logits(const Batch& batch) {
         arena_.reset();
         Context<B> context = this->context();
+        context.weights_stay = true;
         forward(context, batch, saved_, false);
         return model_.with_head(batch.task, saved_, [](const auto&, auto& kept) -> View<S> {
             if constexpr (requires { kept.logits; })

@@ -18,16 +18,17 @@ Factor<B> weight_factor(Context<B>& context, ParameterId id, [[maybe_unused]] Tr
         ParameterStore<B>& store = context.parameters;
         DerivedValues& derived = store.derived_values();
         const bool terms_in_rows = transpose == Transpose::yes;
+        const std::size_t form = terms_in_rows ? 1 : 0;
         const ValueVersion version = store.version(id);
-        if (!often && !context.weights_stay && store.trains(id) && !derived.has(id, terms_in_rows, version))
-            return weight;
+        const bool keeps = often || context.weights_stay || !store.trains(id);
+        if (!keeps && derived.find(id, form, version) == nullptr) return weight;
         cpu::AmxPanels& panels = terms_in_rows ? weight.right_transposed : weight.right;
         panels = Tiles::panels(weight, terms_in_rows, nullptr);
         const auto make = [&](std::byte* data) {
             Tiles::pack(context, weight, terms_in_rows, Tiles::Side::right, reinterpret_cast<bf16*>(data));
         };
-        panels.data = reinterpret_cast<const bf16*>(
-            derived.get(id, terms_in_rows, version, panels.elements() * sizeof(bf16), make));
+        panels.data =
+            reinterpret_cast<const bf16*>(derived.get(id, form, version, panels.elements() * sizeof(bf16), make));
     }
 #endif
     return weight;

@@ -105,6 +105,7 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
         for (std::size_t k = i; k < std::min(count, i + at_once); ++k) batch.append(data, order[k]);
         engine.arena().reset();
         auto context = engine.context();
+        context.weights_stay = true;
         auto& saved = engine.saved();
         engine.forward(context, batch, saved);
         engine.model().with_head(task, saved, [&](const auto& head, auto& kept) {
