@@ -5,6 +5,7 @@
 
 #include "didact/backend/cpu.hpp"
 
+#include "didact/core/keep_trainable.hpp"
 #include "didact/core/parameter_store.hpp"
 
 namespace parameter_store_test {

@@ -12,17 +12,6 @@ namespace didact {
 using ParameterId = std::uint32_t;
 inline constexpr ParameterId no_parameter = ~ParameterId(0);
 
-/// How a parameter starts.
-struct Initializer {
-    enum class Kind { zeros, ones, normal, uniform } kind = Kind::zeros;
-    double scale = 0; ///< standard deviation (normal) or half width (uniform)
-
-    static Initializer zeros() { return {Kind::zeros, 0}; }
-    static Initializer ones() { return {Kind::ones, 0}; }
-    static Initializer normal(double deviation) { return {Kind::normal, deviation}; }
-    static Initializer uniform(double half_width) { return {Kind::uniform, half_width}; }
-};
-
 /// One named tensor of a model. Vectors have rows = 1.
 struct Parameter {
     std::string name = {}; ///< the tensor's name in a Hugging Face checkpoint

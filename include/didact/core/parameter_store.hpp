@@ -14,8 +14,8 @@
 #include "didact/core/deferred_products.hpp"
 #include "didact/core/derived_values.hpp"
 #include "didact/core/error.hpp"
+#include "didact/core/initializer.hpp"
 #include "didact/core/parameter.hpp"
-#include "didact/core/random.hpp"
 
 namespace didact {
 
@@ -50,7 +50,8 @@ class ParameterStore {
         make_room(parameter);
         by_name_.emplace(parameter.name, id);
         parameters_.push_back(std::move(parameter));
-        initialize(parameters_.back(), initializer);
+        const Parameter& p = parameters_.back();
+        initialize(initializer, seed_, p.name, std::span<S>(values_).subspan(p.offset, p.size()));
         planned_ = false;
         ++revision_;
         return id;
@@ -268,40 +269,6 @@ class ParameterStore {
                 std::fill_n(gradients_.begin() + std::ptrdiff_t(slice.offset), slice.size, S(0));
     }
 
-    void initialize(const Parameter& p, Initializer initializer) {
-        S* const out = values_.data() + p.offset;
-        std::uint64_t name_hash = 0;
-        for (const char c : p.name) name_hash = mix_bits(name_hash ^ std::uint8_t(c));
-        const RandomKey key{.seed = seed_, .purpose = RandomPurpose::initialization, .sample = name_hash};
-        switch (initializer.kind) {
-        case Initializer::Kind::zeros:
-            break;
-        case Initializer::Kind::ones:
-            std::fill_n(out, p.size(), S(1));
-            break;
-        case Initializer::Kind::normal:
-            fill_normal(key.bits(), initializer.scale, {out, p.size()});
-            break;
-        case Initializer::Kind::uniform: {
-            Random random(key);
-            for (std::size_t i = 0; i < p.size(); ++i) out[i] = S(initializer.scale * (2 * random.uniform() - 1));
-            break;
-        }
-        }
-    }
-
-    /// Large tensors are filled by several threads: where a program begins, little else takes as long.
-    static void fill_normal(std::uint64_t key, double scale, std::span<S> out) {
-        constexpr std::size_t width = 16384;
-        const auto fill = [&](std::size_t tile) {
-            const TileRange range = tile_range(tile, width, out.size());
-            const std::span<S> part = out.subspan(range.begin, range.size());
-            Random::normals(key, range.begin, part);
-            for (S& x : part) x *= S(scale);
-        };
-        ThreadPool(out.size() < 16 * width ? 1 : 0).for_each_tile(tile_count(out.size(), width), fill);
-    }
-
     std::uint64_t seed_;
     std::vector<Parameter> parameters_;
     std::unordered_map<std::string, ParameterId> by_name_;
@@ -319,24 +286,6 @@ class ParameterStore {
     std::size_t heads_ = 0;
     bool planned_ = false;
     std::uint64_t revision_ = 0;
-};
-
-/// Puts back, when it goes out of scope, what of a store trains and how fast.
-template <Backend B>
-class KeepTrainable {
-  public:
-    explicit KeepTrainable(ParameterStore<B>& store)
-        : store_(store), kept_(store.parameters().begin(), store.parameters().end()) {}
-    KeepTrainable(const KeepTrainable&) = delete;
-    KeepTrainable& operator=(const KeepTrainable&) = delete;
-    ~KeepTrainable() {
-        for (ParameterId id = 0; id < kept_.size(); ++id)
-            store_.set_trainable(id, kept_[id].trainable, kept_[id].learning_rate_multiple);
-    }
-
-  private:
-    ParameterStore<B>& store_;
-    std::vector<Parameter> kept_;
 };
 
 }

@@ -15,9 +15,10 @@ class StepGradient {
     /// Returns the loss. Afterwards each group knows its own, and the weight that it had.
     double operator()(Engine<Model>& engine, Policies& policies, StepBatches& batches, const Moment& moment) {
         const std::span<StepGroup> groups = batches.groups();
-        std::size_t passes = 0;
-        for (const StepGroup& group : groups) passes += group.used;
-        const Pass pass{engine, policies, moment, passes > 1};
+        std::size_t batches_of_step = 0;
+        for (const StepGroup& group : groups) batches_of_step += group.used;
+        const Pass pass{engine, policies, moment,
+                        batches_of_step > 1 || hooks::WeighLosses<typename Policies::SharingState>};
         for (StepGroup& group : groups) {
             group.units = group.loss = 0;
             for (std::size_t i = 0; i < group.used; ++i) group.units += engine.model().units(group.micro_batches[i]);

@@ -3,6 +3,7 @@
 #include <limits>
 #include <optional>
 
+#include "didact/core/keep_trainable.hpp"
 #include "didact/eval/evaluate.hpp"
 #include "didact/train/best_weights.hpp"
 #include "didact/train/callback.hpp"
