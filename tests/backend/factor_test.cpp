@@ -101,6 +101,59 @@ TEST_SUITE("unit") {
                     }
     }
 
+    TEST_CASE("cross-entropy of a product is that of its logits, whose gradient is the same factor") {
+        for (const std::size_t rows : {std::size_t(3), many, std::size_t(150)})
+            for (const std::size_t classes : {20u, 700u})
+                for (const double smoothing : {0.0, 0.1})
+                    for (const Transpose transpose : {Transpose::no, Transpose::yes}) {
+                        CAPTURE(rows);
+                        CAPTURE(classes);
+                        CAPTURE(smoothing);
+                        constexpr std::size_t terms = 70;
+                        Setting<bf16> s;
+                        const bool transposed = transpose == Transpose::yes;
+                        const View<float> a = s.matrix(rows, terms, 2), logits = s.result(rows, classes);
+                        const View<float> b = s.matrix(transposed ? classes : terms, transposed ? terms : classes);
+                        const FloatView bias = smoothing > 0 ? FloatView(s.matrix(1, classes)) : FloatView();
+                        for (std::size_t i = 0; i < b.size(); ++i) b.data[i] *= 0.3f;
+                        std::vector<std::int32_t> labels(rows);
+                        for (std::size_t i = 0; i < rows; ++i) labels[i] = std::int32_t(i * 61 % classes);
+                        labels[0] = std::int32_t(classes - 1);
+                        const std::vector<float> weights = s.list(rows);
+                        std::vector<float> log_sums(rows), losses(rows), of_product(rows), losses_of_product(rows);
+                        gemm(s.context, Transpose::no, FloatView(a), transpose, FloatView(b), logits, false, bias);
+                        cross_entropy_forward(s.context, FloatView(logits), labels, smoothing,
+                                              std::span<float>(log_sums), std::span<float>(losses));
+                        product_cross_entropy_forward<B>(s.context, a, transpose, b, bias, labels, smoothing, 40,
+                                                         of_product, losses_of_product);
+                        for (std::size_t i = 0; i < rows; ++i) {
+                            CHECK(of_product[i] == doctest::Approx(log_sums[i]).epsilon(2e-6));
+                            CHECK(losses_of_product[i] == doctest::Approx(losses[i]).epsilon(1e-5));
+                        }
+                        const Factor<B> made = product_cross_entropy_gradient<B>(
+                            s.context, a, transpose, b, bias, labels, smoothing, log_sums, weights, all_uses);
+                        cross_entropy_backward(s.context, FloatView(logits), labels, smoothing,
+                                               std::span<const float>(log_sums), std::span<const float>(weights),
+                                               logits);
+                        check_products(s, made, logits);
+                        check_column_sums(s, made, logits);
+                    }
+    }
+
+    TEST_CASE("cross-entropy of a product has the same bits for any number of threads") {
+        std::vector<float> expected;
+        for (const std::size_t threads : {1u, 2u, 3u}) {
+            Setting<bf16> s(threads);
+            const View<float> a = s.matrix(150, 40), b = s.matrix(1000, 40);
+            const std::vector<std::int32_t> labels(150, 7);
+            std::vector<float> log_sums(150), losses(150);
+            product_cross_entropy_forward<B>(s.context, a, Transpose::yes, b, {}, labels, 0.1, 60, log_sums, losses);
+            log_sums.insert(log_sums.end(), losses.begin(), losses.end());
+            if (expected.empty()) expected = log_sums;
+            CHECK(log_sums == expected);
+        }
+    }
+
     TEST_CASE("a factor has the same column sums for any number of threads") {
         std::vector<float> expected;
         for (const std::size_t threads : {1u, 2u, 3u, 4u}) {

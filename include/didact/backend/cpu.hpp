@@ -13,6 +13,7 @@
 #include "didact/backend/cpu/gemm.hpp"
 #include "didact/backend/cpu/layer_norm.hpp"
 #include "didact/backend/cpu/pointwise_loss.hpp"
+#include "didact/backend/cpu/product_cross_entropy.hpp"
 #include "didact/backend/cpu/reduce.hpp"
 #include "didact/backend/cpu/tag.hpp"
 #include "didact/backend/cpu/weight_factor.hpp"

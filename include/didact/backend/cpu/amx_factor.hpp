@@ -56,22 +56,37 @@ class AmxFactorMaker {
             sums_ = context.arena.template zeros<T>((tile_count(values.rows, group_rows) + 1) * values.cols);
     }
 
-    /// All pieces, by all threads, and the factor. piece(rows, cols, buffer) gives the part of the matrix in some rows
-    /// and columns, in the buffer, which has room for it, or elsewhere.
-    template <CpuBackend B, class Piece>
-    AmxFactor<T> make(Context<B>& context, const Piece& piece) const {
-        AmxFactor<T> result = factor_;
-        const std::size_t groups = tile_count(result.rows, group_rows), across = tile_count(result.cols, piece_cols);
+    /// Which pieces follow each other: those of the same rows, which are read in order, or those of the same columns,
+    /// where each takes a wide matrix's part of its own.
+    enum class Order { along_rows, down_columns };
+
+    /// Calls body(rows, cols, buffer) for all pieces of a matrix of (rows, cols), by all threads. The buffer has room
+    /// for a piece.
+    template <CpuBackend B, class Body>
+    static void for_each_piece(Context<B>& context, std::size_t rows, std::size_t cols, Order order, const Body& body) {
+        const std::size_t groups = tile_count(rows, group_rows), across = tile_count(cols, piece_cols);
         context.pool.for_each_tile(groups * across, [&](std::size_t tile) {
             constexpr std::size_t at_once = AmxPanels::panel_width;
             alignas(64) T buffer[at_once * piece_cols];
-            const TileRange rows = tile_range(tile / across, group_rows, result.rows);
-            const TileRange cols = tile_range(tile % across, piece_cols, result.cols);
-            for (std::size_t i = rows.begin; i < rows.end; i += at_once)
-                add(i, cols.begin, piece(TileRange{i, std::min(i + at_once, rows.end)}, cols, buffer));
+            const bool along_rows = order == Order::along_rows;
+            const TileRange group = tile_range(along_rows ? tile / across : tile % groups, group_rows, rows);
+            const TileRange columns = tile_range(along_rows ? tile % across : tile / groups, piece_cols, cols);
+            for (std::size_t i = group.begin; i < group.end; i += at_once)
+                body(TileRange{i, std::min(i + at_once, group.end)}, columns, buffer);
+        });
+    }
+
+    /// All pieces, and the factor. piece(rows, cols, buffer) gives the part of the matrix in some rows and columns, in
+    /// the buffer or elsewhere.
+    template <CpuBackend B, class Piece>
+    AmxFactor<T> make(Context<B>& context, const Piece& piece, Order order = Order::along_rows) const {
+        AmxFactor<T> result = factor_;
+        for_each_piece(context, result.rows, result.cols, order, [&](TileRange rows, TileRange cols, T* buffer) {
+            add(rows.begin, cols.begin, piece(rows, cols, buffer));
         });
         if (sums_.empty()) return result;
         const std::span<T> sums = sums_.first(result.cols);
+        const std::size_t groups = tile_count(result.rows, group_rows);
         add_rows(View<const T>(sums_.data() + result.cols, groups, result.cols), sums.data());
         result.column_sums = sums;
         return result;

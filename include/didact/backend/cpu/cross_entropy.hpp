@@ -36,6 +36,23 @@ void cross_entropy_forward(Context<B>& context, View<const Scalar<B>> logits, st
     });
 }
 
+namespace cpu {
+
+/// w · (e^(z_c − log_sum) − rest) of `count` columns, those of softmax from `first` on, less w · gold where the label
+/// is one of them. out may be z.
+template <class T>
+void cross_entropy_gradient_row(std::size_t first, std::size_t count, const T* z, T log_sum, T w, T rest,
+                                std::size_t label, T gold, T* out) {
+    using namespace Eigen::internal;
+    const auto gradient = [log_sums = constant(log_sum), ws = constant(w), rests = constant(rest)](const auto& p) {
+        return pmul(ws, psub(exponential<T>(psub(p, log_sums)), rests));
+    };
+    map_packets(count, out, gradient, z);
+    if (label >= first && label - first < count) out[label - first] -= w * gold;
+}
+
+}
+
 /// dlogits[i]_c = weights[i] · (softmax(logits[i])_c Σ_k t_k u_k − t_c u_c); dlogits may be logits.
 template <CpuBackend B>
 void cross_entropy_backward(Context<B>& context, View<const Scalar<B>> logits, std::span<const std::int32_t> labels,
@@ -47,14 +64,11 @@ void cross_entropy_backward(Context<B>& context, View<const Scalar<B>> logits, s
         const T* z = logits.row(i);
         T* out = dlogits.row(i);
         const T w = weights[i], log_sum = log_sums[i], rest = T(smoothing / double(logits.cols));
-        cpu::shifted_exponentials<T>(logits.cols, z, log_sum, out);
         if (class_weights.empty()) {
-            const auto scaled = [ws = cpu::constant(w), rests = cpu::constant(rest)](const auto& p) {
-                return Eigen::internal::pmul(ws, Eigen::internal::psub(p, rests));
-            };
-            cpu::map_packets(logits.cols, out, scaled, out);
-            out[labels[i]] -= w * T(1 - smoothing);
+            cpu::cross_entropy_gradient_row<T>(0, logits.cols, z, log_sum, w, rest, std::size_t(labels[i]),
+                                               T(1 - smoothing), out);
         } else {
+            cpu::shifted_exponentials<T>(logits.cols, z, log_sum, out);
             const T gold = T(1 - smoothing) * T(class_weights[std::size_t(labels[i])]), sum = gold + rest * class_sum;
             for (std::size_t j = 0; j < logits.cols; ++j) out[j] = w * (out[j] * sum - rest * T(class_weights[j]));
             out[labels[i]] -= w * gold;

@@ -96,12 +96,18 @@ template <CpuBackend B, class Piece>
 Factor<B> factor_of_product(Context<B>& context, const Factor<B>& a, Transpose transpose_b, const Factor<B>& b,
                             std::size_t rows, std::size_t cols, FactorUses uses, const Piece& piece) {
     using T = Scalar<B>;
+    using Order = typename AmxFactorMaker<T>::Order;
+    // Where b is far larger than a, its parts are read once.
+    const Order order = cols > 16 * rows ? Order::down_columns : Order::along_rows;
     const AmxFactorMaker<T> maker(context, View<const T>(nullptr, rows, cols), uses);
     const ArenaScope scope(context.arena);
     const typename AmxGemm<T>::Pieces multiply(context, Transpose::no, a, transpose_b, b);
-    return maker.make(context, [&](TileRange rows, TileRange cols, T* buffer) {
-        return piece(multiply, rows, cols, View<T>(buffer, rows.size(), cols.size()));
-    });
+    return maker.make(
+        context,
+        [&](TileRange rows, TileRange cols, T* buffer) {
+            return piece(multiply, rows, cols, View<T>(buffer, rows.size(), cols.size()));
+        },
+        order);
 }
 #endif
 
