@@ -18,8 +18,8 @@ struct VocabularyLoss {
     ParameterId table = no_parameter; ///< (vocabulary, hidden)
     ParameterId bias = no_parameter;  ///< (1, vocabulary) or none
     double label_smoothing = 0;
-    /// Of a block: 64 MB of floats, so that the table, which each block reads as a whole, is not read for a few rows.
-    std::size_t most_logits = std::size_t(1) << 24;
+    /// Of a block of rows.
+    std::size_t most_logits = logits_at_once(B());
 
     /// Rows at a time, as many for any number of threads.
     std::size_t block_rows(std::size_t vocabulary) const { return std::max(fewest_rows, most_logits / vocabulary); }

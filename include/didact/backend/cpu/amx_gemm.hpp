@@ -25,12 +25,17 @@ struct AmxGemm {
         const std::size_t down = tile_count(c.rows, block_rows);
         const std::size_t block_cols = down * tile_count(c.cols, 2 * block_rows) >= 32 ? 2 * block_rows : block_rows;
         const std::size_t across = tile_count(c.cols, block_cols);
-        context.pool.for_each_tile(down * across, [&](std::size_t tile) {
-            const TileRange rows = tile_range(tile / across, block_rows, c.rows);
-            const TileRange cols = tile_range(tile % across, block_cols, c.cols);
-            pieces(rows, cols, c.middle_rows(rows.begin, rows.size()).middle_cols(cols.begin, cols.size()), accumulate,
-                   bias);
-        });
+        // Of very many terms, as of a vocabulary, all blocks take some, or each would read its panels from memory.
+        const std::size_t chunks = std::max<std::size_t>(pieces.chunks(), 1);
+        const std::size_t at_once = chunks > many_chunks ? 2 * most_chunks : chunks;
+        for (std::size_t part = 0; part < tile_count(chunks, at_once); ++part)
+            context.pool.for_each_tile(down * across, [&](std::size_t tile) {
+                const TileRange rows = tile_range(tile / across, block_rows, c.rows);
+                const TileRange cols = tile_range(tile % across, block_cols, c.cols);
+                pieces.add(tile_range(part, at_once, chunks), rows, cols,
+                           c.middle_rows(rows.begin, rows.size()).middle_cols(cols.begin, cols.size()), accumulate,
+                           bias);
+            });
     }
 
     /// A product of which any thread computes some rows and columns, from multiples of 32 on, when it wants them. The
@@ -47,8 +52,14 @@ struct AmxGemm {
 
         /// c: those rows and columns, of op(A) op(B) + bias, or += op(A) op(B). bias: of all columns.
         void operator()(TileRange rows, TileRange cols, View<T> c, bool accumulate, View<const T> bias) const {
+            add({0, std::max<std::size_t>(chunks(), 1)}, rows, cols, c, accumulate, bias);
+        }
+
+        /// The same of some chunks of terms, from a multiple of most_chunks on; those before were added.
+        void add(TileRange chunks, TileRange rows, TileRange cols, View<T> c, bool accumulate,
+                 View<const T> bias) const {
             const typename Tiles::Registers registers;
-            for (std::size_t begin = 0; begin < std::max<std::size_t>(left_.chunks, 1); begin += most_chunks)
+            for (std::size_t begin = chunks.begin; begin < chunks.end; begin += most_chunks)
                 for (std::size_t i = 0; i < c.rows; i += width)
                     for (std::size_t j = 0; j < c.cols; j += width) {
                         const T* const next = j + width < c.cols   ? c.row(i) + j + width
@@ -59,6 +70,8 @@ struct AmxGemm {
                         add_chunks(left_, right_, begin, rows.begin + i, cols.begin + j, part, accumulate, bias, next);
                     }
         }
+
+        std::size_t chunks() const { return left_.chunks; }
 
       private:
         AmxPanels left_, right_;
@@ -111,7 +124,7 @@ struct AmxGemm {
   private:
     static constexpr std::size_t width = AmxPanels::panel_width;
     /// What is cut: C into blocks, sums into so many chunks that the panels of a block stay in the second cache.
-    static constexpr std::size_t block_rows = 4 * width, most_chunks = 32;
+    static constexpr std::size_t block_rows = 4 * width, most_chunks = 32, many_chunks = 8 * most_chunks;
 
     /// What was made of the factor for this, or is made now.
     template <CpuBackend B>

@@ -4,6 +4,14 @@
 
 namespace didact {
 
+/// Of how many logits the gradient is best computed at once: 64 MB of floats, as each block of rows reads the whole
+/// vocabulary and adds to its whole gradient. Four times as many, in as many bytes each, where they become factors:
+/// those two then take the larger part of the time.
+template <CpuBackend B>
+std::size_t logits_at_once(B) {
+    return std::size_t(1) << (cpu::makes_factors<B>(B::independent_rows) ? 26 : 24);
+}
+
 /// cross_entropy_forward of logits that are a product, a op(b) + bias, without class weights. a: (rows, terms), bias:
 /// (1, C) or empty. The logits of at most `block_rows` rows are in memory at once, and none where makes_factors(rows).
 template <CpuBackend B>
