@@ -110,8 +110,7 @@ class AmxFactorMaker {
     }
 
     static void add_rows(View<const T> x, T* sums) {
-        const auto add = [](const auto& sum, const auto& row) { return Eigen::internal::padd(sum, row); };
-        for (std::size_t i = 0; i < x.rows; ++i) map_packets(x.cols, sums, add, sums, x.row(i));
+        for (std::size_t i = 0; i < x.rows; ++i) add_row<T>(x.cols, x.row(i), sums);
     }
 
     AmxFactor<T> factor_;

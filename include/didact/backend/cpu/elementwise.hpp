@@ -94,11 +94,8 @@ void gather_rows(Context<B>& context, View<const Scalar<B>> a, std::span<const s
 template <CpuBackend B>
 void scatter_add_rows(Context<B>& context, View<const Scalar<B>> a, std::span<const std::int32_t> rows,
                       View<Scalar<B>> out) {
-    const auto sum = [](const auto& z, const auto& x) { return Eigen::internal::padd(z, x); };
-    cpu::for_each_row(context, a.rows, a.cols, [&](std::size_t i) {
-        Scalar<B>* const z = out.row(std::size_t(rows[i]));
-        cpu::map_packets(a.cols, z, sum, z, a.row(i));
-    });
+    cpu::for_each_row(context, a.rows, a.cols,
+                      [&](std::size_t i) { cpu::add_row<Scalar<B>>(a.cols, a.row(i), out.row(std::size_t(rows[i]))); });
 }
 
 /// out[s] = mean of the rows of `a` in segment s, segment s being rows [offsets[s], offsets[s + 1]).
@@ -106,16 +103,13 @@ template <CpuBackend B>
 void segment_mean(Context<B>& context, View<const Scalar<B>> a, std::span<const std::int32_t> offsets,
                   View<Scalar<B>> out) {
     using T = Scalar<B>;
-    using namespace Eigen::internal;
-    const auto sum = [](const auto& z, const auto& x) { return padd(z, x); };
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t s) {
         T* const z = out.row(s);
         std::fill_n(z, out.cols, T(0));
-        for (std::int32_t i = offsets[s]; i < offsets[s + 1]; ++i)
-            cpu::map_packets(out.cols, z, sum, z, a.row(std::size_t(i)));
+        for (std::int32_t i = offsets[s]; i < offsets[s + 1]; ++i) cpu::add_row<T>(out.cols, a.row(std::size_t(i)), z);
         const cpu::Packet<T> factors = cpu::constant(T(1) / T(std::max(1, offsets[s + 1] - offsets[s])));
         cpu::map_packets(
-            out.cols, z, [&](const auto& total) { return pmul(total, factors); }, z);
+            out.cols, z, [&](const auto& total) { return Eigen::internal::pmul(total, factors); }, z);
     });
 }
 

@@ -13,12 +13,11 @@ template <CpuBackend B>
 void embedding_forward(Context<B>& context, std::span<const std::int32_t> ids, View<const Scalar<B>> table,
                        View<Scalar<B>> out, bool accumulate) {
     using T = Scalar<B>;
-    const auto sum = [](const auto& x, const auto& y) { return Eigen::internal::padd(x, y); };
     cpu::for_each_row(context, out.rows, out.cols, [&](std::size_t i) {
         const T* in = table.row(std::size_t(ids[i]));
         T* to = out.row(i);
         if (accumulate)
-            cpu::map_packets(out.cols, to, sum, to, in);
+            cpu::add_row<T>(out.cols, in, to);
         else
             std::copy_n(in, out.cols, to);
     });
@@ -30,14 +29,10 @@ void embedding_backward(Context<B>& context, std::span<const std::int32_t> ids, 
                         View<Scalar<B>> dtable) {
     using T = Scalar<B>;
     constexpr std::size_t width = 64;
-    const auto sum = [](const auto& x, const auto& y) { return Eigen::internal::padd(x, y); };
     context.pool.for_each_tile(tile_count(dout.cols, width), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, dout.cols);
-        for (std::size_t i = 0; i < ids.size(); ++i) {
-            const T* in = dout.row(i) + range.begin;
-            T* to = dtable.row(std::size_t(ids[i])) + range.begin;
-            cpu::map_packets(range.size(), to, sum, to, in);
-        }
+        for (std::size_t i = 0; i < ids.size(); ++i)
+            cpu::add_row<T>(range.size(), dout.row(i) + range.begin, dtable.row(std::size_t(ids[i])) + range.begin);
     });
 }
 

@@ -129,6 +129,13 @@ void map_packets(std::size_t count, T* out, const F& f, const In*... in) {
     std::copy_n(buffer, count - j, out + j);
 }
 
+/// to[j] += from[j] for j in [0, count).
+template <class T>
+void add_row(std::size_t count, const T* from, T* to) {
+    const auto sum = [](const auto& x, const auto& y) { return Eigen::internal::padd(x, y); };
+    map_packets<T>(count, to, sum, to, from);
+}
+
 /// Σ term(j) for j in [0, count), as 16 sums side by side: a plain sum of floats may not be reordered, so a compiler
 /// would leave it scalar.
 template <class T, class Term>

@@ -26,13 +26,12 @@ void add_column_sums(Context<B>& context, const Factor<B>& dy, View<Scalar<B>> d
                               const auto& e, const auto& f, const auto& g, const auto& h) {
         return padd(sum, padd(padd(padd(a, b), padd(c, d)), padd(padd(e, f), padd(g, h))));
     };
-    const auto add_one = [](const auto& sum, const auto& a) { return padd(sum, a); };
     const auto add_rows = [&](TileRange rows, T* sums) {
         std::size_t i = rows.begin;
         for (; i + 8 <= rows.end; i += 8)
             cpu::map_packets(dy.cols, sums, add_eight, sums, dy.row(i), dy.row(i + 1), dy.row(i + 2), dy.row(i + 3),
                              dy.row(i + 4), dy.row(i + 5), dy.row(i + 6), dy.row(i + 7));
-        for (; i < rows.end; ++i) cpu::map_packets(dy.cols, sums, add_one, sums, dy.row(i));
+        for (; i < rows.end; ++i) cpu::add_row<T>(dy.cols, dy.row(i), sums);
     };
     cpu::sum_rows(context, dy.rows, dy.cols, add_rows, [&](std::size_t column, T sum) { db.data[column] += sum; });
 }

@@ -27,12 +27,8 @@ void sum_rows(Context<B>& context, std::size_t rows, std::size_t cols, const Add
     context.pool.for_each_tile(tile_count(cols, columns_at_once), [&](std::size_t block) {
         const TileRange columns = tile_range(block, columns_at_once, cols);
         std::array<T, columns_at_once> sums{};
-        for (std::size_t tile = 0; tile < tiles; ++tile) {
-            const T* const from = partial + tile * cols + columns.begin;
-            map_packets(
-                columns.size(), sums.data(), [](const auto& x, const auto& y) { return Eigen::internal::padd(x, y); },
-                std::as_const(sums).data(), from);
-        }
+        for (std::size_t tile = 0; tile < tiles; ++tile)
+            add_row<T>(columns.size(), partial + tile * cols + columns.begin, sums.data());
         for (std::size_t j = 0; j < columns.size(); ++j) add_to(columns.begin + j, sums[j]);
     });
 }

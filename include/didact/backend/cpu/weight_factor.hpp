@@ -20,15 +20,16 @@ Factor<B> weight_factor(Context<B>& context, ParameterId id, [[maybe_unused]] Tr
         const bool terms_in_rows = transpose == Transpose::yes;
         const std::size_t form = terms_in_rows ? 1 : 0;
         const ValueVersion version = store.version(id);
-        const bool keeps = often || context.weights_stay || !store.trains(id);
-        if (!keeps && derived.find(id, form, version) == nullptr) return weight;
-        cpu::AmxPanels& panels = terms_in_rows ? weight.right_transposed : weight.right;
-        panels = Tiles::panels(weight, terms_in_rows, nullptr);
+        cpu::AmxPanels panels = Tiles::panels(weight, terms_in_rows, nullptr);
         const auto make = [&](std::byte* data) {
             Tiles::pack(context, weight, terms_in_rows, Tiles::Side::right, reinterpret_cast<bf16*>(data));
         };
-        panels.data =
-            reinterpret_cast<const bf16*>(derived.get(id, form, version, panels.elements() * sizeof(bf16), make));
+        const bool keeps = often || context.weights_stay || !store.trains(id);
+        const std::byte* const data = keeps ? derived.get(id, form, version, panels.elements() * sizeof(bf16), make)
+                                            : derived.find(id, form, version);
+        if (data == nullptr) return weight;
+        panels.data = reinterpret_cast<const bf16*>(data);
+        (terms_in_rows ? weight.right_transposed : weight.right) = panels;
     }
 #endif
     return weight;
