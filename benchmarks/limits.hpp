@@ -45,10 +45,10 @@ inline Work tile_products() {
     const auto panels = std::make_shared<AlignedVector<bf16>>(2 * chunks * cpu::AmxPanels::chunk_elements, bf16{});
     const auto sums = std::make_shared<AlignedVector<float>>(width * width, 0.0f);
     return {2.0 * double(width * width * chunks * cpu::AmxPanels::terms * rounds), [panels, sums] {
-                const cpu::AmxTiles<float>::Registers registers;
+                const cpu::AmxRegisters<float> registers;
                 for (std::size_t i = 0; i < rounds; ++i)
-                    cpu::AmxGemm<float>::multiply(panels->data(), panels->data() + panels->size() / 2, chunks, nullptr,
-                                                  0, sums->data(), width);
+                    registers.multiply(panels->data(), panels->data() + panels->size() / 2, chunks, nullptr, 0,
+                                       sums->data(), width);
             }};
 }
 #endif

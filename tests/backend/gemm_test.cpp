@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "backend_setting.hpp"
@@ -159,25 +161,43 @@ TEST_SUITE("unit") {
             }
     }
 
-    TEST_CASE_TEMPLATE("a step down a product has the bits of the product and then the step", T, float, double) {
+    TEST_CASE_TEMPLATE("a step down a product has the bits of the product and then the step, however many zeros", T,
+                       float, double) {
         using Gemm = cpu::OuterGemm<T>;
         const T rate = T(0.3);
         for (const auto& [m, n, terms] : std::vector<std::array<std::size_t, 3>>{
-                 {1, 1, 1}, {5, 3, 7}, {13, 16, 10}, {17, 50, 9}, {64, 131, 16}, {23, 100, 23}}) {
-            Setting<T> s;
-            const View<T> a = s.matrix(terms, m, 3), b = s.matrix(terms, n, 5), c = s.matrix(m, n, 2),
-                          expected = s.copy_of(c), product = s.result(m, n);
-            Gemm::descend(Gemm::transposed(a), terms, b, c, rate);
-            Gemm::product(Gemm::transposed(a), terms, b, product, false);
-            for (std::size_t i = 0; i < m; ++i) {
-                CHECK(difference(c.middle_rows(i, 1), [&](std::size_t, std::size_t j) {
-                          return double(expected(i, j)) - double(rate) * double(product(i, j));
-                      }) < tolerance<T>);
-                const auto step = [&](const auto& x, const auto& slope) { return cpu::descended(x, rate, slope); };
-                cpu::map_packets(n, expected.row(i), step, expected.row(i), product.row(i));
+                 {1, 1, 1}, {5, 3, 7}, {13, 16, 10}, {17, 50, 9}, {64, 131, 16}, {23, 100, 23}, {30, 259, 10}})
+            for (const double zeros : {0.0, 0.3, 0.5, 0.8, 1.0}) {
+                Setting<T> s;
+                const View<T> a = s.matrix(terms, m, 3), b = s.matrix(terms, n, 5), c = s.matrix(m, n, 2),
+                              expected = s.copy_of(c), product = s.result(m, n);
+                for (std::size_t d = 0; d < terms; ++d)
+                    for (std::size_t i = 0; i < m; ++i)
+                        if (s.random.uniform() < zeros) a(d, i) = T(0);
+                Gemm::descend(Gemm::transposed(a), terms, b, c, rate);
+                Gemm::product(Gemm::transposed(a), terms, b, product, false);
+                for (std::size_t i = 0; i < m; ++i) {
+                    CHECK(difference(c.middle_rows(i, 1), [&](std::size_t, std::size_t j) {
+                              return double(expected(i, j)) - double(rate) * double(product(i, j));
+                          }) < tolerance<T>);
+                    const auto step = [&](const auto& x, const auto& slope) { return cpu::descended(x, rate, slope); };
+                    cpu::map_packets(n, expected.row(i), step, expected.row(i), product.row(i));
+                }
+                CHECK(same_bits(c, expected));
             }
-            CHECK(same_bits(c, expected));
+    }
+
+    TEST_CASE("a step down a product of many zeros reads no row of B that only they meet") {
+        using Gemm = cpu::OuterGemm<float>;
+        Setting<float> s;
+        const View<float> a = s.matrix(10, 40), b = s.matrix(10, 150), c = s.matrix(40, 150);
+        for (std::size_t d = 0; d < 10; d += 2) {
+            std::fill_n(a.row(d), a.cols, 0.0f);
+            std::fill_n(b.row(d), b.cols, std::numeric_limits<float>::quiet_NaN());
         }
+        Gemm::descend(Gemm::transposed(a), 10, b, c, 0.3f);
+        for (std::size_t i = 0; i < c.rows; ++i)
+            CHECK(std::all_of(c.row(i), c.row(i) + c.cols, [](float x) { return std::isfinite(x); }));
     }
 
     TEST_CASE_TEMPLATE("a product with a large matrix has in each part the bits of the product with that part", T,

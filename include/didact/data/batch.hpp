@@ -1,4 +1,5 @@
 #pragma once
+#include "didact/core/aligned_memory.hpp"
 #include "didact/data/dataset.hpp"
 
 namespace didact {
@@ -17,7 +18,7 @@ struct Batch {
     std::size_t task = 0; ///< which head
     std::vector<std::int32_t> token_ids, token_type_ids, position_ids;
     std::vector<std::int32_t> cu_seqlens{0};
-    std::vector<float> features; ///< (size, feature_size)
+    AlignedVector<float> features; ///< (size, feature_size)
     std::size_t feature_size = 0;
     std::vector<std::int32_t> labels, label_offsets{0};
     std::vector<float> values;

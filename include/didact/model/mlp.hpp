@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "didact/core/leading_number.hpp"
@@ -30,7 +31,7 @@ class Mlp {
     struct Saved {
         std::vector<View<S>> before, after;
         std::vector<typename nn::Linear<B, Adapter>::Saved> layers;
-        View<S> input;
+        View<const S> input; ///< of a batch in the same scalar, the batch's own
     };
 
     Mlp(ParameterStore<B>& store, const MlpConfig& config) : config_(config) {
@@ -63,16 +64,15 @@ class Mlp {
         }
     }
 
-    /// (samples, last hidden size).
+    /// (samples, last hidden size). `saved` is of use as long as `batch` is.
     View<S> forward(Context<B>& context, const Batch& batch, Saved& saved, bool = true) const {
         require(batch.feature_size == config_.input_size && batch.features.size() == batch.size() * batch.feature_size,
                 "the batch has ", batch.feature_size, " features a sample, the model takes ", config_.input_size);
-        saved.input = context.scratch(batch.size(), batch.feature_size);
-        for (std::size_t i = 0; i < batch.features.size(); ++i) saved.input.data[i] = S(batch.features[i]);
+        saved.input = input(context, batch);
         saved.before.resize(layers_.size());
         saved.after.resize(layers_.size());
         saved.layers.resize(layers_.size());
-        View<S> x = saved.input;
+        View<const S> x = saved.input;
         for (std::size_t i = 0; i < layers_.size(); ++i) {
             saved.before[i] = context.scratch(batch.size(), layers_[i].out);
             saved.after[i] = context.scratch(batch.size(), layers_[i].out);
@@ -80,7 +80,7 @@ class Mlp {
             activation_forward(context, Activation::relu, saved.before[i], saved.after[i]);
             x = saved.after[i];
         }
-        return x;
+        return saved.after.back();
     }
 
     /// Carries `dhidden`, the gradient of the output, down to the first layer that trains; overwrites it.
@@ -116,6 +116,16 @@ class Mlp {
     }
 
   private:
+    static View<const S> input(Context<B>& context, const Batch& batch) {
+        if constexpr (std::is_same_v<S, float>) {
+            return {batch.features.data(), batch.size(), batch.feature_size};
+        } else {
+            const View<S> result = context.scratch(batch.size(), batch.feature_size);
+            std::copy(batch.features.begin(), batch.features.end(), result.data);
+            return result;
+        }
+    }
+
     MlpConfig config_;
     std::vector<nn::Linear<B, Adapter>> layers_;
     FirstTrainableStage first_trainable_;

@@ -1,4 +1,5 @@
 #pragma once
+#include "didact/backend/cpu/amx_registers.hpp"
 #include "didact/backend/cpu/amx_tiles.hpp"
 #if DIDACT_WITH_AMX
 #include "didact/backend/cpu/packet.hpp"
@@ -25,7 +26,7 @@ struct AmxFactor : View<const T> {
     }
 
     /// Whether products of a matrix of so many rows with others of as many, or with a weight, are by tile registers.
-    static bool serves(std::size_t rows) { return AmxTiles<T>::serves() && rows > ThinGemm<T>::most; }
+    static bool serves(std::size_t rows) { return AmxRegisters<T>::serves() && rows > ThinGemm<T>::most; }
 };
 
 /// Makes a factor of pieces of its matrix, in the step's memory, by any thread. Each piece is needed once, so that a

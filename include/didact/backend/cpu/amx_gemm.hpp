@@ -12,7 +12,7 @@ namespace didact::cpu {
 template <class T>
 struct AmxGemm {
     using Tiles = AmxTiles<T>;
-    static bool serves() { return Tiles::serves(); }
+    static bool serves() { return AmxRegisters<T>::serves(); }
 
     /// C = op(A) op(B) + bias, or C += op(A) op(B), as `gemm`. An element's bits depend on its row of op(A), its column
     /// of op(B) and what it starts from alone; numbers smaller than the smallest normal one count as zero.
@@ -58,7 +58,7 @@ struct AmxGemm {
         /// The same of some chunks of terms, from a multiple of most_chunks on; those before were added.
         void add(TileRange chunks, TileRange rows, TileRange cols, View<T> c, bool accumulate,
                  View<const T> bias) const {
-            const typename Tiles::Registers registers;
+            const AmxRegisters<T> registers;
             for (std::size_t begin = chunks.begin; begin < chunks.end; begin += most_chunks)
                 for (std::size_t i = 0; i < c.rows; i += width)
                     for (std::size_t j = 0; j < c.cols; j += width) {
@@ -67,7 +67,8 @@ struct AmxGemm {
                                                                    : nullptr;
                         const View<T> part =
                             c.middle_rows(i, std::min(width, c.rows - i)).middle_cols(j, std::min(width, c.cols - j));
-                        add_chunks(left_, right_, begin, rows.begin + i, cols.begin + j, part, accumulate, bias, next);
+                        add_chunks(registers, left_, right_, begin, rows.begin + i, cols.begin + j, part, accumulate,
+                                   bias, next);
                     }
         }
 
@@ -76,50 +77,6 @@ struct AmxGemm {
       private:
         AmxPanels left_, right_;
     };
-
-    /// C (32, 32) = start + `chunks` chunks of one panel times those of another. A start_stride of 0 repeats a row; no
-    /// start is zeros. `next` is the (32, 32) to be computed next, or null. Needs Tiles::Registers.
-    [[gnu::target("amx-tile,amx-bf16"), gnu::noinline]] static void
-    multiply(const bf16* left, const bf16* right, std::size_t chunks, const T* start, std::size_t start_stride, T* c,
-             std::size_t stride, const T* next = nullptr) {
-        constexpr std::size_t half = AmxPanels::chunk_elements / 2, line = 64;
-        if (start) {
-            const std::size_t bytes = start_stride * sizeof(T);
-            _tile_loadd(0, start, bytes);
-            _tile_loadd(1, start + 16, bytes);
-            _tile_loadd(2, start + 16 * start_stride, bytes);
-            _tile_loadd(3, start + 16 * start_stride + 16, bytes);
-        } else {
-            _tile_zero(0);
-            _tile_zero(1);
-            _tile_zero(2);
-            _tile_zero(3);
-        }
-        // What tile loads and stores wait for otherwise is fetched ahead: the chunk of the left panel that comes next,
-        // and, a few rows with each chunk, the next of C.
-        const std::size_t rows_at_once = (width + chunks - 1) / std::max<std::size_t>(chunks, 1);
-        std::size_t rows_to_fetch = next ? width : 0;
-        for (; chunks > 0; --chunks, left += 2 * half, right += 2 * half) {
-            for (std::size_t l = 0; l < 2 * half; l += line / sizeof(bf16)) __builtin_prefetch(left + 2 * half + l);
-            for (std::size_t r = std::min(rows_at_once, rows_to_fetch); r > 0; --r, --rows_to_fetch, next += stride) {
-                __builtin_prefetch(next, 1);
-                __builtin_prefetch(next + 16, 1);
-            }
-            _tile_loadd(4, left, 64);
-            _tile_loadd(6, right, 64);
-            _tile_loadd(7, right + half, 64);
-            _tile_loadd(5, left + half, 64);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-        }
-        const std::size_t bytes = stride * sizeof(T);
-        _tile_stored(0, c, bytes);
-        _tile_stored(1, c + 16, bytes);
-        _tile_stored(2, c + 16 * stride, bytes);
-        _tile_stored(3, c + 16 * stride + 16, bytes);
-    }
 
   private:
     static constexpr std::size_t width = AmxPanels::panel_width;
@@ -138,19 +95,20 @@ struct AmxGemm {
     }
 
     /// c: one (32, 32) of C, or what there is of it, from row i and column j of C on: the chunks from `begin` on.
-    static void add_chunks(const AmxPanels& left, const AmxPanels& right, std::size_t begin, std::size_t i,
-                           std::size_t j, View<T> c, bool accumulate, View<const T> bias, const T* next) {
+    static void add_chunks(const AmxRegisters<T>& registers, const AmxPanels& left, const AmxPanels& right,
+                           std::size_t begin, std::size_t i, std::size_t j, View<T> c, bool accumulate,
+                           View<const T> bias, const T* next) {
         const bf16 *const a = left.chunk(i / width, begin), *const b = right.chunk(j / width, begin);
         const std::size_t chunks = std::min(most_chunks, left.chunks - begin);
         const bool adds = accumulate || begin > 0;
         const T* const start = adds ? c.data : bias.empty() ? nullptr : bias.data + j;
         const std::size_t start_stride = adds ? c.stride : 0;
         if (c.rows == width && c.cols == width)
-            return multiply(a, b, chunks, start, start_stride, c.data, c.stride, next);
+            return registers.multiply(a, b, chunks, start, start_stride, c.data, c.stride, next);
         alignas(64) T whole[width * width] = {};
         if (start)
             for (std::size_t r = 0; r < c.rows; ++r) std::copy_n(start + r * start_stride, c.cols, whole + r * width);
-        multiply(a, b, chunks, whole, width, whole, width);
+        registers.multiply(a, b, chunks, whole, width, whole, width);
         for (std::size_t r = 0; r < c.rows; ++r) std::copy_n(whole + r * width, c.cols, c.row(r));
     }
 };

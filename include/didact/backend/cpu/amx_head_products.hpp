@@ -68,17 +68,17 @@ class AmxHeadProducts {
     }
     /// to = a's panels from `panel` on, times as many chunks of b from `chunk` on; or adds that. Writes whole panels,
     /// for which `to` has room.
-    static void product(const Operand& a, std::size_t panel, const Operand& b, std::size_t chunk, bool accumulate,
-                        View<T> to) {
+    void product(const Operand& a, std::size_t panel, const Operand& b, std::size_t chunk, bool accumulate,
+                 View<T> to) const {
         for (std::size_t j = 0; j < to.cols; j += width)
             for (std::size_t i = 0; i < to.rows; i += width) {
                 T* const c = to.row(i) + j;
-                AmxGemm<T>::multiply(a.chunk(panel + i / width, 0), b.chunk(j / width, chunk), a.chunks,
-                                     accumulate ? c : nullptr, to.stride, c, to.stride);
+                registers_.multiply(a.chunk(panel + i / width, 0), b.chunk(j / width, chunk), a.chunks,
+                                    accumulate ? c : nullptr, to.stride, c, to.stride);
             }
     }
 
-    [[no_unique_address]] typename Tiles::Registers registers_;
+    [[no_unique_address]] AmxRegisters<T> registers_;
     T* memory_;
 };
 

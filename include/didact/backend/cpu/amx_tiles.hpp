@@ -1,66 +1,17 @@
 #pragma once
-#include "didact/backend/cpu/tag.hpp"
+#include "didact/backend/cpu/amx_panels.hpp"
 #include "didact/core/view.hpp"
 
 #if DIDACT_WITH_AMX
-#include <cpuid.h>
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace didact::cpu {
 
-/// An operand of a product as tile registers take it: rounded to bf16, in panels of 32 rows of op(A) or columns of
-/// op(B), each filled up with zeros. A panel is `chunks` chunks of 32 terms, a chunk two tiles of 16 rows of 64 bytes,
-/// one after another: of op(A) a row's 32 terms, of op(B) two terms of each of 16 columns (Intel 64 and IA-32
-/// Architectures Software Developer's Manual, volume 1, chapter 18).
-struct AmxPanels {
-    const bf16* data = nullptr;
-    std::size_t size = 0; ///< rows of op(A), or columns of op(B)
-    std::size_t chunks = 0;
-
-    const bf16* chunk(std::size_t panel, std::size_t chunk) const { return data + offset(panel, chunk); }
-    std::size_t offset(std::size_t panel, std::size_t chunk) const { return (panel * chunks + chunk) * chunk_elements; }
-    std::size_t elements() const { return tile_count(size, panel_width) * chunks * chunk_elements; }
-    static constexpr std::size_t panel_width = 32, terms = 32, chunk_elements = panel_width * terms;
-};
-
-/// What tile registers need beside arithmetic. T is float. (A template, so that who does without does not wait for its
-/// compilation.)
+/// Packs and rounds what tile registers multiply. T is float.
 template <class T>
 struct AmxTiles {
     static_assert(std::is_same_v<T, float>);
     enum class Side { left, right };
-
-    /// Whether this processor has AMX for bf16 and the system lets this process use it.
-    static bool serves() {
-        static const bool has = [] {
-            constexpr unsigned bf16_bit = 1u << 22, tile_bit = 1u << 24;
-            unsigned a = 0, b = 0, c = 0, d = 0;
-            if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & bf16_bit) || !(d & tile_bit)) return false;
-            if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512bf16")) return false;
-            constexpr long request_permission = 0x1023, tile_data = 18; // of Linux's arch_prctl
-            return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-        }();
-        return has;
-    }
-
-    /// Makes this thread's tile registers 8 of 16 rows of 64 bytes; gives them back at the end.
-    class Registers {
-      public:
-        [[gnu::target("amx-tile")]] Registers() { _tile_loadconfig(&configuration); }
-        [[gnu::target("amx-tile")]] ~Registers() { _tile_release(); }
-        Registers(const Registers&) = delete;
-        Registers& operator=(const Registers&) = delete;
-
-      private:
-        struct alignas(64) Configuration {
-            std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-            std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-            std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-        };
-        static inline const Configuration configuration{};
-    };
 
     /// `x` times `factor` as the panels of one side, at `to`. The terms of a sum lie in a row of x (`terms_in_rows`),
     /// or down a column.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "didact/backend/cpu/packet.hpp"
+#include "didact/backend/cpu/sparse_rows.hpp"
 #include "didact/core/view.hpp"
 
 namespace didact::cpu {
@@ -66,7 +67,8 @@ struct OuterGemm {
         }
     }
 
-    /// C −= rate · op(A) B, a step of gradient descent, with the bits of a product and then `descended`. For few terms.
+    /// C −= rate · op(A) B, a step of gradient descent, with the bits of a product and then `descended`. For few terms;
+    /// one whose element of A is zero may be left out, even where B is not finite.
     static void descend(const Left& a, std::size_t depth, View<const T> b, View<T> c, T rate) {
         from_row_to_row<true>(a, depth, b, c, {false, c.cols, 0, rate});
     }
@@ -85,9 +87,28 @@ struct OuterGemm {
     /// A few rows of B stay in the first cache, so C is written from its first row to its last.
     template <bool descends>
     static void from_row_to_row(const Left& a, std::size_t depth, View<const T> b, View<T> c, const Pass& pass) {
-        for (std::size_t i = 0; i < c.rows; i += rows_at_once)
-            all_rows<descends>({a.data + i * a.row_stride, a.row_stride, a.depth_stride}, depth, b,
-                               c.middle_rows(i, std::min(rows_at_once, c.rows - i)), pass);
+        for (std::size_t i = 0; i < c.rows; i += rows_at_once) {
+            const Left part{a.data + i * a.row_stride, a.row_stride, a.depth_stride};
+            const View<T> out = c.middle_rows(i, std::min(rows_at_once, c.rows - i));
+            if constexpr (descends)
+                if (descended_sparsely(part, depth, b, out, pass.rate)) continue;
+            all_rows<descends>(part, depth, b, out, pass);
+        }
+    }
+
+    /// Without the zeros of A, unless they are so few that rows of B, which are then read for one row of C instead of
+    /// for all of a tile, take longer than their products save.
+    static bool descended_sparsely(const Left& a, std::size_t depth, View<const T> b, View<T> c, T rate) {
+        if (depth > NonzeroTerms<T>::most) return false;
+        std::array<NonzeroTerms<T>, rows_at_once> terms;
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < c.rows; ++i) {
+            for (std::size_t d = 0; d < depth; ++d) terms[i].add(a(i, d), b.row(d));
+            count += terms[i].count;
+        }
+        if (3 * count > 2 * c.rows * depth) return false;
+        for (std::size_t i = 0; i < c.rows; ++i) descend_row(terms[i], rate, c.row(i), 0, c.cols);
+        return true;
     }
 
     template <bool descends>
@@ -112,10 +133,7 @@ struct OuterGemm {
                 T sum = pass.accumulate ? c(i, j) : T(0);
                 for (std::size_t d = 0; d < depth; ++d) sum = std::fma(a(i, d), b(d, j), sum);
                 if constexpr (descends)
-                    map_packets(
-                        1, c.row(i) + j,
-                        [&](const auto& x, const auto& slope) { return descended(x, pass.rate, slope); }, c.row(i) + j,
-                        &sum);
+                    descend_element(c.row(i) + j, pass.rate, sum);
                 else
                     c(i, j) = sum;
             }

@@ -1,0 +1,65 @@
+#pragma once
+#include <array>
+#include <cmath>
+#include <cstddef>
+
+#include "didact/backend/cpu/packet.hpp"
+
+namespace didact::cpu {
+
+/// A row of op(A) without its zeros, and the rows of B that meet what is left: half of what ReLU lets through of a
+/// gradient is zero.
+template <class T>
+struct NonzeroTerms {
+    static constexpr std::size_t most = 16;
+
+    std::size_t count = 0;
+    std::array<T, most> factors;
+    std::array<const T*, most> rows; ///< of B
+
+    /// Without a branch, as no processor foresees where the zeros lie.
+    void add(T factor, const T* row) {
+        factors[count] = factor;
+        rows[count] = row;
+        count += factor != T(0);
+    }
+};
+
+/// c −= rate · slope of one element, with the bits that it has in a packet.
+template <class T>
+void descend_element(T* c, T rate, T slope) {
+    map_packets(
+        1, c, [&](const auto& x, const auto& of_x) { return descended(x, rate, of_x); }, c, &slope);
+}
+
+/// c −= rate · the sum of the terms, for elements [j, cols) of a row, in packets as long as they fit. Bits as if the
+/// zeros were there.
+template <class T, std::size_t packets = 8>
+void descend_row(const NonzeroTerms<T>& terms, T rate, T* c, std::size_t j, std::size_t cols) {
+    constexpr std::size_t lanes = packet_size<T>;
+    for (; j + packets * lanes <= cols; j += packets * lanes) {
+        Packet<T> sums[packets];
+#pragma GCC unroll 8
+        for (Packet<T>& sum : sums) sum = constant(T(0));
+        for (std::size_t d = 0; d < terms.count; ++d) {
+            const Packet<T> factor = constant(terms.factors[d]);
+            const T* const row = terms.rows[d] + j;
+#pragma GCC unroll 8
+            for (std::size_t s = 0; s < packets; ++s)
+                sums[s] = Eigen::internal::pmadd(factor, load<T>(row + s * lanes), sums[s]);
+        }
+#pragma GCC unroll 8
+        for (std::size_t s = 0; s < packets; ++s) {
+            T* const to = c + j + s * lanes;
+            store<T>(to, descended(load<T>(to), rate, sums[s]));
+        }
+    }
+    if constexpr (packets > 1) return descend_row<T, packets / 2>(terms, rate, c, j, cols);
+    for (; j < cols; ++j) {
+        T sum = 0;
+        for (std::size_t d = 0; d < terms.count; ++d) sum = std::fma(terms.factors[d], terms.rows[d][j], sum);
+        descend_element(c + j, rate, sum);
+    }
+}
+
+}
