@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
 
     peers::PerceptronRow perceptron;
     CLI::App& of_perceptron = *app.add_subcommand("mlp", "784-256-256-10 on five experiences, one thread");
-    of_perceptron.add_option("--mode", perceptron.mode)->check(CLI::IsMember({"sgd", "replay", "ewc"}));
+    of_perceptron.add_option("--mode", perceptron.mode)->check(CLI::IsMember({"sgd", "replay", "ewc", "ewc-exact"}));
     of_perceptron.add_option("--batch", perceptron.batch_size)->check(positive);
     of_perceptron.add_option("--per-exp", perceptron.samples, "samples an experience")->check(positive);
     of_perceptron.add_option("--rounds", perceptron.rounds)->check(positive);

@@ -41,7 +41,7 @@ struct TransformerRow {
 nlohmann::ordered_json measure_transformer(const TransformerRow& row);
 
 struct PerceptronRow {
-    std::string mode = "sgd"; ///< sgd, replay, ewc
+    std::string mode = "sgd"; ///< sgd, replay, ewc (empirical Fisher information, as Avalanche), ewc-exact
     std::size_t batch_size = 10, samples = 2000, rounds = 3;
 };
 nlohmann::ordered_json measure_perceptron(const PerceptronRow& row);

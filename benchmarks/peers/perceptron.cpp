@@ -60,7 +60,9 @@ nlohmann::ordered_json measure_perceptron(const PerceptronRow& row) {
         else if (row.mode == "replay")
             times.push_back(time_run(row, stream, forgetting::Replay{.capacity = 200, .batch_size = row.batch_size}));
         else
-            times.push_back(time_run(row, stream, forgetting::OnlineEwc{.strength = 0.4}));
+            times.push_back(time_run(
+                row, stream,
+                forgetting::OnlineEwc{.strength = 0.4, .empirical_fisher = row.mode == "ewc"})); // as Avalanche's
     }
     const double gflop = perceptron_products(row) * 1e-9;
     return {{"system", "didact"},

@@ -47,14 +47,14 @@ inline double transformer_products(const TransformerRow& row, const didact::Tran
 /// Of a step of the perceptron with its share of what happens between experiences. Where ReLU gives zero, so is its
 /// gradient, and a product with either can be left out: about half of all but the first layer's forward.
 ///
-/// EWC's Fisher information is that of all ten classes: once a sample forward, each class back to the first layer's
-/// output, and the products of squares for all classes at once.
+/// EWC's Fisher information takes once a sample forward, back to the first layer's output, and the products of squares:
+/// as much as a step. The exact one goes back for each of ten classes.
 inline double perceptron_products(const PerceptronRow& row) {
-    constexpr double first = 784 * 256, others = 256 * 256 + 256 * 10, classes = 10, nonzero = 0.5;
+    constexpr double first = 784 * 256, others = 256 * 256 + 256 * 10, more_classes = 9, nonzero = 0.5;
     const double rows = double(row.batch_size);
     const double step = 2 * rows * (first + nonzero * (first + 3 * others));
-    if (row.mode == "replay") return 2 * step;
-    if (row.mode == "ewc") return step + 2 * rows * (first + nonzero * (first + (2 + classes) * others));
+    if (row.mode == "replay" || row.mode == "ewc") return 2 * step;
+    if (row.mode == "ewc-exact") return 2 * step + 2 * rows * nonzero * more_classes * others;
     return step;
 }
 

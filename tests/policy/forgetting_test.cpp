@@ -314,6 +314,71 @@ TEST_SUITE("property") {
         }
     }
 
+    TEST_CASE(
+        "EWC's empirical Fisher is the mean over samples of the squared slopes of their labels' log probability") {
+        const auto check = [](auto& model, const Dataset& data, double log_probability_by_loss) {
+            Engine engine(model, 2);
+            model.parameters().plan();
+            const std::size_t size = model.parameters().gradients().size();
+            std::vector<double> expected(size, 0.0);
+            for (std::uint32_t i = 0; i < data.size(); ++i) {
+                const std::uint32_t one[] = {i};
+                const auto g = small::mean_gradient(engine, small::batch_of(data.subset(one)));
+                for (std::size_t k = 0; k < size; ++k)
+                    expected[k] += std::pow(log_probability_by_loss * g[k], 2) / double(data.size());
+            }
+            AlignedVector<double> fisher(size, 0.0);
+            forgetting::add_fisher(engine, data, 0, 0, {}, fisher, true);
+            double largest = 0;
+            for (std::size_t k = 0; k < size; ++k) {
+                CHECK(std::abs(fisher[k] - expected[k]) <= 1e-12 + 1e-10 * expected[k]);
+                largest = std::max(largest, expected[k]);
+            }
+            CHECK(largest > 1e-4);
+            for (const double g : model.parameters().gradients()) CHECK(g == 0);
+        };
+        M perceptron = model_with({3});
+        check(perceptron, small::vectors("data", 390, 5, 3, 4), 1); // more than one pass takes
+        const auto transformer = [&]<class Head>(Head, std::size_t num_labels, const Dataset& data, double factor) {
+            Model<Transformer<arch::Bert, B>, Head> model(small::config(), 3);
+            model.add_head({.num_labels = num_labels});
+            check(model, data, factor);
+        };
+        transformer(heads::SequenceClassification<>(), 3, small::sentences("data", 5, 3, 4), 1);
+        Dataset tags("tags"), spans("spans"), values("values"), several("several");
+        for (const std::int32_t id : {3, 8, 5}) {
+            tags.append({.token_ids = {id, 8, 1, 2}, .labels = {1, ignored_label, 0, 1}});
+            spans.append({.token_ids = {id, 8, 1, 12}, .labels = {1, 3}});
+            values.append({.token_ids = {id, 8, 1}, .values = {0.3f}});
+            several.append({.token_ids = {id, 8, 1}, .values = {1, 0, 1}});
+        }
+        transformer(heads::TokenClassification(), 2, tags, 3); // a mean over three tokens
+        transformer(heads::Span(), 2, spans, 2);
+        transformer(heads::Regression<>(), 1, values, 0.5); // (z − y)², and a normal of unit variance
+        transformer(heads::MultiLabelClassification<>(), 3, several, 3);
+    }
+
+    TEST_CASE("EWC's empirical Fisher needs labels that have a probability sample by sample, and the exact one none") {
+        Model<Mlp<B>, heads::Ranking<heads::Pooling::first_token>> model(
+            MlpConfig{.input_size = 5, .hidden_sizes = {8}}, 3);
+        model.add_head({.name = "order", .num_labels = 1});
+        Dataset data("groups");
+        for (const float relevance : {0.0f, 1.0f})
+            data.append({.features = {1, 2, 3, 4, relevance}, .labels = {0}, .values = {relevance}});
+        const auto fit = [&](bool empirical) {
+            Trainer trainer(model, forgetting::OnlineEwc{.empirical_fisher = empirical});
+            trainer.fit(data, {.epochs = 1, .batch_size = 2, .threads = 1});
+        };
+        CHECK_NOTHROW(fit(false));
+        CHECK_THROWS_WITH_AS(
+            fit(true),
+            "empirical Fisher information of task 'order': the labels of a ranking head have no probability sample by "
+            "sample",
+            Error);
+        CHECK(describe(forgetting::OnlineEwc{.strength = 2, .empirical_fisher = true}) ==
+              "online-ewc(strength=2, decay=1, fisher_samples=0, empirical_fisher=true)");
+    }
+
     TEST_CASE("EWC's penalty is strength/2 times decayed Fisher times the squared distance from the last anchor") {
         const Dataset first = small::vectors("first", 12, 5, 3, 1), second = small::vectors("second", 12, 5, 3, 2, 8);
         const forgetting::OnlineEwc policy{.strength = 3, .decay = 0.6};

@@ -17,23 +17,34 @@ std::vector<double> softmax(std::size_t count, const auto& logit) {
     return p;
 }
 
-/// Draws one of `count` outcomes with these logits and sets the slope of its log probability.
-void draw_slope(Random& random, std::size_t count, const auto& slope, const auto& logit) {
-    const std::vector<double> p = softmax(count, logit);
+/// Draws an outcome with these probabilities.
+inline std::size_t draw(Random& random, const std::vector<double>& p) {
     double rest = random.uniform();
     std::size_t drawn = 0;
-    while (drawn + 1 < count && (rest -= p[drawn]) >= 0) ++drawn;
-    for (std::size_t c = 0; c < count; ++c) slope(c) = std::remove_reference_t<decltype(slope(c))>((c == drawn) - p[c]);
+    while (drawn + 1 < p.size() && (rest -= p[drawn]) >= 0) ++drawn;
+    return drawn;
 }
 
-/// Throws Error where a task's head keeps no logits to take Fisher information over.
+/// Sets the slope of the log probability of one of `count` outcomes with these logits, of choose(their probabilities).
+void outcome_slope(std::size_t count, const auto& choose, const auto& slope, const auto& logit) {
+    const std::vector<double> p = softmax(count, logit);
+    const std::size_t outcome = choose(p);
+    for (std::size_t c = 0; c < count; ++c)
+        slope(c) = std::remove_reference_t<decltype(slope(c))>((c == outcome) - p[c]);
+}
+
+/// Throws Error where a task's head keeps no logits to take Fisher information over, or, where it is to be empirical,
+/// its labels have no probability sample by sample.
 template <class Model>
-void check_fisher(Model& model, std::size_t task) {
+void check_fisher(Model& model, std::size_t task, bool empirical) {
     typename Model::Saved saved;
-    model.with_head(task, saved, [&](const auto&, auto& kept) {
+    model.with_head(task, saved, [&](const auto& head, auto& kept) {
         require(
             requires { kept.logits; }, "Fisher information of task '", model.task_name(task),
             "': a language-model head keeps no logits to take it over");
+        require(!empirical || head.problem_type != std::string_view("ranking"),
+                "empirical Fisher information of task '", model.task_name(task),
+                "': the labels of a ranking head have no probability sample by sample");
     });
 }
 
@@ -47,31 +58,86 @@ inline constexpr bool by_rows = requires(const Model& model, const Head& head, t
 };
 
 /// How many samples a pass takes: one where their gradients cannot be told apart by rows. Multiples of 96 fill the
-/// panels of every provider's products. Each sample has a row for each label, so with few labels there are more.
+/// panels of every provider's products. Each sample has a row for each label that counts, so with few there are more.
 template <class Model>
-std::size_t samples_at_once(Engine<Model>& engine, std::size_t task) {
-    return engine.model().with_head(task, [](const auto& head) -> std::size_t {
+std::size_t samples_at_once(Engine<Model>& engine, std::size_t task, bool empirical) {
+    return engine.model().with_head(task, [&](const auto& head) -> std::size_t {
         if constexpr (by_rows<Model, std::remove_cvref_t<decltype(head)>>)
-            if (head.problem_type == std::string_view("single_label_classification"))
-                return 96 * std::clamp<std::size_t>(20 / std::max<std::size_t>(head.options().num_labels, 1), 1, 4);
+            if (head.problem_type == std::string_view("single_label_classification")) {
+                const std::size_t rows = empirical ? 1 : std::max<std::size_t>(head.options().num_labels, 1);
+                return 96 * std::clamp<std::size_t>(20 / rows, 1, 4);
+            }
         return 1;
     });
 }
 
-/// The exact Fisher information of a classifier whose samples are one row in every layer: many samples at once, as the
+/// Label k of the batch's sample s, one of `count`.
+template <class Head>
+std::size_t given_label(const Batch& batch, std::size_t s, std::size_t k, std::size_t count, const Head& head) {
+    const std::string& task = head.options().name;
+    require(batch.labels_of(s).size() > k, "task '", task, "': sample ", batch.samples[s].index, " has ",
+            batch.labels_of(s).size(), " labels, Fisher information over given ones needs more");
+    heads::check_label(batch, s, batch.labels_of(s)[k], count, task);
+    return std::size_t(batch.labels_of(s)[k]);
+}
+
+/// Sets the slopes of the log probability of one outcome of each row of `logits`, or of each column for a span: of
+/// those that the sample of `batch` has where the information is empirical, else of some that are drawn.
+template <class Head, class S>
+void set_slopes(const Batch& batch, const Head& head, View<const S> logits, Random& random, bool empirical,
+                View<S> slopes) {
+    const std::string_view type = head.problem_type;
+    const auto outcome = [&](std::size_t k, std::size_t labels) {
+        const std::size_t given = empirical ? given_label(batch, 0, k, labels, head) : 0;
+        return [&, given](const std::vector<double>& p) { return empirical ? given : draw(random, p); };
+    };
+    if (type == "question_answering") {
+        for (std::size_t side = 0; side < logits.cols; ++side)
+            outcome_slope(
+                logits.rows, outcome(side, logits.rows), [&](std::size_t token) -> S& { return slopes(token, side); },
+                [&](std::size_t token) { return double(logits(token, side)); });
+        return;
+    }
+    const bool of_values = type == "regression" || type == "multi_label_classification";
+    const std::span<const float> values = batch.values_of(0);
+    require(!empirical || !of_values || values.size() == logits.cols, "task '", head.options().name, "': sample ",
+            batch.samples[0].index, " has ", values.size(), " target values, the head has ", logits.cols, " outputs");
+    for (std::size_t row = 0; row < logits.rows; ++row) {
+        if (type == "regression" || type == "ranking") {
+            for (std::size_t c = 0; c < logits.cols; ++c)
+                slopes(row, c) = S(empirical ? double(values[c]) - double(logits(row, c)) : random.normal());
+        } else if (type == "multi_label_classification") {
+            for (std::size_t c = 0; c < logits.cols; ++c) {
+                const double q = 1 / (1 + std::exp(-double(logits(row, c))));
+                const double present = empirical ? double(values[c]) : double(random.uniform() < q);
+                slopes(row, c) = S(present - q);
+            }
+        } else if (batch.labels[row] == ignored_label) {
+            for (std::size_t c = 0; c < logits.cols; ++c) slopes(row, c) = S(0);
+        } else {
+            outcome_slope(
+                logits.cols, outcome(row, logits.cols), [&](std::size_t c) -> S& { return slopes(row, c); },
+                [&](std::size_t c) { return double(logits(row, c)); });
+        }
+    }
+}
+
+/// The Fisher information of a classifier whose samples are one row in every layer: many samples at once, as the
 /// squares of a sample's gradients are products of squares.
 template <class Model, class Head, class Kept>
-void add_fisher_by_rows(Engine<Model>& engine, Context<typename Model::B>& context, const Head& head, Kept& kept,
-                        double factor) {
+void add_fisher_by_rows(Engine<Model>& engine, Context<typename Model::B>& context, const Batch& batch,
+                        const Head& head, Kept& kept, double factor, bool empirical) {
     using S = typename Model::S;
     const View<S> z = kept.logits;
-    const View<S> slopes = context.scratch(z.rows * z.cols, z.cols);
+    const std::size_t rows = empirical ? 1 : z.cols; // of a sample
+    const View<S> slopes = context.scratch(z.rows * rows, z.cols);
     const std::span<S> weights = context.arena.template array<S>(slopes.rows);
     for (std::size_t n = 0; n < z.rows; ++n) {
         const std::vector<double> p = softmax(z.cols, [&](std::size_t c) { return double(z(n, c)); });
-        for (std::size_t label = 0; label < z.cols; ++label) {
-            weights[n * z.cols + label] = S(factor * p[label]);
-            for (std::size_t c = 0; c < z.cols; ++c) slopes(n * z.cols + label, c) = S((c == label) - p[c]);
+        for (std::size_t k = 0; k < rows; ++k) {
+            const std::size_t label = empirical ? given_label(batch, n, 0, z.cols, head) : k;
+            weights[n * rows + k] = S(empirical ? factor : factor * p[label]);
+            for (std::size_t c = 0; c < z.cols; ++c) slopes(n * rows + k, c) = S((c == label) - p[c]);
         }
     }
     const View<S> dhidden = context.scratch(slopes.rows, engine.saved().hidden.cols);
@@ -84,10 +150,13 @@ void add_fisher_by_rows(Engine<Model>& engine, Context<typename Model::B>& conte
 /// sequence classification the expectation is exact, Σ_c p_c (∂ log p_c)², one backward pass a class (van de Ven 2025,
 /// arXiv 2502.11756, finds this the best of the common choices). For the other heads one outcome is drawn from the
 /// model's distribution, an unbiased estimate: of each row, rows with the ignored label left out (unit-variance normal
-/// for regression), and for a span one token of the sequence as its begin and one as its end.
+/// for regression), and for a span one token of the sequence as its begin and one as its end. An `empirical` one is
+/// over the labels that the samples have instead, (∂ log p(y|x) / ∂w)² with one backward pass a sample: cheaper, and no
+/// longer the Fisher information where the model is not yet what made the labels (Kunstner et al. 2019, arXiv
+/// 1905.12558).
 template <class Model>
 void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, std::size_t samples, const Moment& moment,
-                AlignedVector<typename Model::S>& fisher) {
+                AlignedVector<typename Model::S>& fisher, bool empirical = false) {
     using S = typename Model::S;
     const std::size_t count = samples == 0 ? data.size() : std::min(samples, data.size());
     auto& store = engine.parameters();
@@ -97,7 +166,7 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::uint32_t(i);
     if (count < data.size()) Random(moment.key(RandomPurpose::fisher, task)).shuffle(std::span<std::uint32_t>(order));
     const FlushDenormals flush;
-    const std::size_t at_once = samples_at_once(engine, task);
+    const std::size_t at_once = samples_at_once(engine, task, empirical);
     Batch batch;
     for (std::size_t i = 0; i < count; i += at_once) {
         batch.clear();
@@ -111,7 +180,8 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
         engine.model().with_head(task, saved, [&](const auto& head, auto& kept) {
             if constexpr (requires { head.logits_backward(context, batch, kept, View<const S>(), View<S>()); }) {
                 if constexpr (by_rows<Model, std::remove_cvref_t<decltype(head)>>)
-                    if (at_once > 1) return add_fisher_by_rows(engine, context, head, kept, 1 / double(count));
+                    if (at_once > 1)
+                        return add_fisher_by_rows(engine, context, batch, head, kept, 1 / double(count), empirical);
                 const View<S> z = kept.logits;
                 const View<S> slope = context.scratch(z.rows, z.cols);
                 const auto pass = [&](double factor) {
@@ -124,41 +194,19 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
                                 std::span<S>(fisher));
                     store.clear_gradients();
                 };
-                const std::string type = head.problem_type;
-                Random random(moment.key(RandomPurpose::fisher, mix_bits(task) ^ order[i]));
-                if (type == "single_label_classification") {
+                if (!empirical && head.problem_type == std::string_view("single_label_classification")) {
                     const std::vector<double> p = softmax(z.cols, [&](std::size_t c) { return double(z(0, c)); });
                     for (std::size_t label = 0; label < z.cols; ++label) {
                         for (std::size_t c = 0; c < z.cols; ++c) slope(0, c) = S((c == label) - p[c]);
                         pass(p[label]);
                     }
-                } else if (type == "question_answering") {
-                    for (std::size_t side = 0; side < z.cols; ++side)
-                        draw_slope(
-                            random, z.rows, [&](std::size_t token) -> S& { return slope(token, side); },
-                            [&](std::size_t token) { return double(z(token, side)); });
-                    pass(1);
                 } else {
-                    for (std::size_t row = 0; row < z.rows; ++row) {
-                        if (type == "regression" || type == "ranking") {
-                            for (std::size_t c = 0; c < z.cols; ++c) slope(row, c) = S(random.normal());
-                        } else if (type == "multi_label_classification") {
-                            for (std::size_t c = 0; c < z.cols; ++c) {
-                                const double q = 1 / (1 + std::exp(-double(z(row, c))));
-                                slope(row, c) = S((random.uniform() < q ? 1.0 : 0.0) - q);
-                            }
-                        } else if (batch.labels[row] == ignored_label) {
-                            for (std::size_t c = 0; c < z.cols; ++c) slope(row, c) = S(0);
-                        } else {
-                            draw_slope(
-                                random, z.cols, [&](std::size_t c) -> S& { return slope(row, c); },
-                                [&](std::size_t c) { return double(z(row, c)); });
-                        }
-                    }
+                    Random random(moment.key(RandomPurpose::fisher, mix_bits(task) ^ order[i]));
+                    set_slopes<std::remove_cvref_t<decltype(head)>, S>(batch, head, z, random, empirical, slope);
                     pass(1);
                 }
             } else {
-                check_fisher(engine.model(), task);
+                check_fisher(engine.model(), task, empirical);
             }
         });
     }

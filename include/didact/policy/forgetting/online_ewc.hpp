@@ -9,14 +9,15 @@ namespace didact::forgetting {
 
 /// Online elastic weight consolidation (Kirkpatrick et al. 2017, arXiv 1612.00796; Schwarz et al. 2018, arXiv
 /// 1805.06370, eq. 8). Adds strength/2 · Σᵢ decay · Fᵢ (wᵢ − aᵢ)² to the loss: after each experience F ← decay · F +
-/// the experience's exact Fisher diagonal (policy/forgetting/fisher.hpp) and a ← w. Heads count only where a single
-/// head serves all experiences. The penalty's slope is added after clipping and is in no reported loss or norm. The
-/// explicit step needs learning_rate · strength · max F below 2.
+/// the experience's Fisher diagonal (policy/forgetting/fisher.hpp; exact unless said otherwise) and a ← w. Heads count
+/// only where a single head serves all experiences. The penalty's slope is added after clipping and is in no reported
+/// loss or norm. The explicit step needs learning_rate · strength · max F below 2.
 struct OnlineEwc {
     static constexpr Family family = Family::forgetting;
     double strength = 1e3;          ///< λ, with the factor ½ above; the useful range spans many decades
     double decay = 1;               ///< γ in [0, 1]
     std::size_t fisher_samples = 0; ///< 0 takes all of the experience
+    bool empirical_fisher = false;  ///< over the labels that samples have, not over the model's predictions
 
     template <class Model>
     class State;
@@ -25,6 +26,7 @@ struct OnlineEwc {
         visit("strength", policy.strength);
         visit("decay", policy.decay);
         visit("fisher_samples", policy.fisher_samples);
+        visit("empirical_fisher", policy.empirical_fisher);
     }
     friend bool operator==(const OnlineEwc&, const OnlineEwc&) = default;
 };
@@ -49,7 +51,7 @@ class OnlineEwc::State {
 
     /// What cannot be consolidated at the end is refused now.
     void experience_began(Engine<Model>& engine, const Experience& experience, const Moment&) {
-        for (const TaskData& data : experience.tasks) check_fisher(engine.model(), data.task);
+        for (const TaskData& data : experience.tasks) check_fisher(engine.model(), data.task, policy_.empirical_fisher);
     }
 
     void experience_ended(Engine<Model>& engine, const Experience& experience, const Moment& moment) {
@@ -59,7 +61,7 @@ class OnlineEwc::State {
             for (S& f : parked.fisher) f *= S(policy_.decay);
         AlignedVector<S> fresh(fisher_.size(), S(0));
         for (const TaskData& data : experience.tasks)
-            add_fisher(engine, data.train, data.task, policy_.fisher_samples, moment, fresh);
+            add_fisher(engine, data.train, data.task, policy_.fisher_samples, moment, fresh, policy_.empirical_fisher);
         const bool heads = engine.model().tasks() == 1;
         for (const TrainableLayout::Slice& slice : store.layout().slices) {
             if (!store[slice.id].shared && !heads) continue;
