@@ -165,8 +165,15 @@ TEST_SUITE("unit") {
                        float, double) {
         using Gemm = cpu::OuterGemm<T>;
         const T rate = T(0.3);
-        for (const auto& [m, n, terms] : std::vector<std::array<std::size_t, 3>>{
-                 {1, 1, 1}, {5, 3, 7}, {13, 16, 10}, {17, 50, 9}, {64, 131, 16}, {23, 100, 23}, {30, 259, 10}})
+        for (const auto& [m, n, terms] : std::vector<std::array<std::size_t, 3>>{{1, 1, 1},
+                                                                                 {5, 3, 7},
+                                                                                 {13, 16, 10},
+                                                                                 {17, 50, 9},
+                                                                                 {64, 131, 16},
+                                                                                 {23, 100, 23},
+                                                                                 {30, 259, 10},
+                                                                                 {50, 1000, 20},
+                                                                                 {7, 300, 48}})
             for (const double zeros : {0.0, 0.3, 0.5, 0.8, 1.0}) {
                 Setting<T> s;
                 const View<T> a = s.matrix(terms, m, 3), b = s.matrix(terms, n, 5), c = s.matrix(m, n, 2),
@@ -190,12 +197,13 @@ TEST_SUITE("unit") {
     TEST_CASE("a step down a product of many zeros reads no row of B that only they meet") {
         using Gemm = cpu::OuterGemm<float>;
         Setting<float> s;
-        const View<float> a = s.matrix(10, 40), b = s.matrix(10, 150), c = s.matrix(40, 150);
-        for (std::size_t d = 0; d < 10; d += 2) {
+        constexpr std::size_t terms = 40;
+        const View<float> a = s.matrix(terms, 50), b = s.matrix(terms, 400), c = s.matrix(50, 400);
+        for (std::size_t d = 0; d < terms; d += 2) {
             std::fill_n(a.row(d), a.cols, 0.0f);
             std::fill_n(b.row(d), b.cols, std::numeric_limits<float>::quiet_NaN());
         }
-        Gemm::descend(Gemm::transposed(a), 10, b, c, 0.3f);
+        Gemm::descend(Gemm::transposed(a), terms, b, c, 0.3f);
         for (std::size_t i = 0; i < c.rows; ++i)
             CHECK(std::all_of(c.row(i), c.row(i) + c.cols, [](float x) { return std::isfinite(x); }));
     }
