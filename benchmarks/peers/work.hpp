@@ -45,16 +45,17 @@ inline double transformer_products(const TransformerRow& row, const didact::Tran
 }
 
 /// Of a step of the perceptron with its share of what happens between experiences. Where ReLU gives zero, so is its
-/// gradient, and a product with either can be left out: about half of all but the first layer's forward.
+/// gradient: about half of each. What multiplies either is left out, and what would be multiplied by it next.
 ///
 /// EWC's Fisher information takes once a sample forward, back to the first layer's output, and the products of squares:
 /// as much as a step. The exact one goes back for each of ten classes.
 inline double perceptron_products(const PerceptronRow& row) {
-    constexpr double first = 784 * 256, others = 256 * 256 + 256 * 10, more_classes = 9, nonzero = 0.5;
+    constexpr double first = 784 * 256, second = 256 * 256, last = 256 * 10, more_classes = 9;
     const double rows = double(row.batch_size);
-    const double step = 2 * rows * (first + nonzero * (first + 3 * others));
+    // Forward, for the weights and, but for the first layer, for the input.
+    const double step = 2 * rows * ((1 + 0.5) * first + (0.5 + 0.25 + 0.25) * second + (0.5 + 0.5 + 0.5) * last);
     if (row.mode == "replay" || row.mode == "ewc") return 2 * step;
-    if (row.mode == "ewc-exact") return 2 * step + 2 * rows * nonzero * more_classes * others;
+    if (row.mode == "ewc-exact") return 2 * step + 2 * rows * more_classes * (0.25 * second + 0.5 * last);
     return step;
 }
 

@@ -5,6 +5,8 @@
 
 #include "../backend/backend_setting.hpp"
 
+#if DIDACT_WITH_AMX
+
 namespace emulated_amx_test {
 
 using namespace didact;
@@ -51,3 +53,5 @@ TEST_SUITE("unit") {
 }
 
 }
+
+#endif

@@ -358,6 +358,29 @@ TEST_SUITE("property") {
         transformer(heads::MultiLabelClassification<>(), 3, several, 3);
     }
 
+    TEST_CASE("Fisher information over labels that are not there is refused") {
+        const auto check = [&]<class Head>(Head, const Dataset& data, bool empirical, const std::string& said) {
+            Model<Transformer<arch::Bert, B>, Head> model(small::config(), 3);
+            model.add_head({.name = "task", .num_labels = 2});
+            model.parameters().plan();
+            Engine engine(model, 1);
+            AlignedVector<double> fisher(model.parameters().gradients().size(), 0.0);
+            CHECK_THROWS_WITH_AS(forgetting::add_fisher(engine, data, 0, 0, {}, fisher, empirical), said.c_str(),
+                                 Error);
+        };
+        Dataset none("none"), far("far");
+        none.append({.token_ids = {3, 8, 1}});
+        far.append({.token_ids = {3, 8, 1}, .labels = {2}});
+        check(heads::SequenceClassification<>(), none, true, "task 'task': sample 0 has 0 labels for 1 rows of logits");
+        check(heads::TokenClassification(), none, false, "task 'task': sample 0 has 0 labels for 3 rows of logits");
+        check(heads::SequenceClassification<>(), far, true,
+              "task 'task': sample 0 has label 2, the head has labels 0 to 1");
+        check(heads::MultiLabelClassification<>(), none, true,
+              "task 'task': sample 0 has 0 target values, the head has 2 outputs");
+        check(heads::Span(), none, true,
+              "task 'task': sample 0 has 0 labels, Fisher information over given ones needs more");
+    }
+
     TEST_CASE("EWC's empirical Fisher needs labels that have a probability sample by sample, and the exact one none") {
         Model<Mlp<B>, heads::Ranking<heads::Pooling::first_token>> model(
             MlpConfig{.input_size = 5, .hidden_sizes = {8}}, 3);
@@ -375,6 +398,9 @@ TEST_SUITE("property") {
             "empirical Fisher information of task 'order': the labels of a ranking head have no probability sample by "
             "sample",
             Error);
+        Engine engine(model, 1);
+        AlignedVector<double> fisher(model.parameters().gradients().size(), 0.0);
+        CHECK_THROWS_AS(forgetting::add_fisher(engine, data, 0, 0, {}, fisher, true), Error);
         CHECK(describe(forgetting::OnlineEwc{.strength = 2, .empirical_fisher = true}) ==
               "online-ewc(strength=2, decay=1, fisher_samples=0, empirical_fisher=true)");
     }

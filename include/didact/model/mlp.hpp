@@ -31,7 +31,7 @@ class Mlp {
     struct Saved {
         std::vector<View<S>> before, after;
         std::vector<typename nn::Linear<B, Adapter>::Saved> layers;
-        View<const S> input; ///< of a batch in the same scalar, the batch's own
+        View<const S> input; ///< where S is float the batch's own features, else a copy
     };
 
     Mlp(ParameterStore<B>& store, const MlpConfig& config) : config_(config) {
@@ -64,7 +64,7 @@ class Mlp {
         }
     }
 
-    /// (samples, last hidden size). `saved` is of use as long as `batch` is.
+    /// (samples, last hidden size). `batch` must stay as it is until backward is over.
     View<S> forward(Context<B>& context, const Batch& batch, Saved& saved, bool = true) const {
         require(batch.feature_size == config_.input_size && batch.features.size() == batch.size() * batch.feature_size,
                 "the batch has ", batch.feature_size, " features a sample, the model takes ", config_.input_size);

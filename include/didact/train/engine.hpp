@@ -32,8 +32,8 @@ class Engine {
         return {model_.parameters(), pool_, arena_, training, dropout_key, 0};
     }
 
-    /// Forward pass of one batch; what backward needs stays in the arena, which this does not reset. The frozen prefix
-    /// comes from the cache where it may.
+    /// Forward pass of one batch; what backward needs stays in the arena, which this does not reset, and in the batch,
+    /// which must stay as it is. The frozen prefix comes from the cache where it may.
     void forward(Context<B>& context, const Batch& batch, typename Model::Saved& saved, bool keep = true) {
         auto& trunk = model_.trunk();
         if constexpr (requires(Batch & one) { trunk.forward_to(context, one, saved.trunk, std::size_t(0)); }) {

@@ -13,7 +13,7 @@ namespace didact::cpu {
 /// gradient is zero.
 template <class T>
 struct NonzeroTerms {
-    static constexpr std::size_t most = 48;
+    static constexpr std::size_t most = 48; ///< as many as DeferredProducts keeps
 
     std::size_t count = 0;
     std::array<T, most> factors;
@@ -35,7 +35,7 @@ void descend_element(T* c, T rate, T slope) {
 }
 
 /// c −= rate · the sum of the terms' factors times rows of b, for elements [j, end) of a row, in packets as long as
-/// they fit. Bits as if the zeros were there.
+/// they fit. Bits as if the zeros were there, but for the sign of a zero.
 template <class T, std::size_t packets = 8>
 void descend_row(const NonzeroTerms<T>& terms, View<const T> b, T rate, T* c, std::size_t j, std::size_t end) {
     constexpr std::size_t lanes = packet_size<T>;

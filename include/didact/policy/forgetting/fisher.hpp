@@ -58,7 +58,7 @@ inline constexpr bool by_rows = requires(const Model& model, const Head& head, t
 };
 
 /// How many samples a pass takes: one where their gradients cannot be told apart by rows. Multiples of 96 fill the
-/// panels of every provider's products. Each sample has a row for each label that counts, so with few there are more.
+/// panels of every provider's products. The fewer rows each sample has, one for each label, the more samples.
 template <class Model>
 std::size_t samples_at_once(Engine<Model>& engine, std::size_t task, bool empirical) {
     return engine.model().with_head(task, [&](const auto& head) -> std::size_t {
@@ -100,6 +100,9 @@ void set_slopes(const Batch& batch, const Head& head, View<const S> logits, Rand
     }
     const bool of_values = type == "regression" || type == "multi_label_classification";
     const std::span<const float> values = batch.values_of(0);
+    const std::size_t labels = batch.labels_of(0).size();
+    require(of_values || type == "ranking" || labels == logits.rows, "task '", head.options().name, "': sample ",
+            batch.samples[0].index, " has ", labels, " labels for ", logits.rows, " rows of logits");
     require(!empirical || !of_values || values.size() == logits.cols, "task '", head.options().name, "': sample ",
             batch.samples[0].index, " has ", values.size(), " target values, the head has ", logits.cols, " outputs");
     for (std::size_t row = 0; row < logits.rows; ++row) {
@@ -112,7 +115,7 @@ void set_slopes(const Batch& batch, const Head& head, View<const S> logits, Rand
                 const double present = empirical ? double(values[c]) : double(random.uniform() < q);
                 slopes(row, c) = S(present - q);
             }
-        } else if (batch.labels[row] == ignored_label) {
+        } else if (type == "token_classification" && batch.labels[row] == ignored_label) {
             for (std::size_t c = 0; c < logits.cols; ++c) slopes(row, c) = S(0);
         } else {
             outcome_slope(
@@ -158,6 +161,7 @@ template <class Model>
 void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, std::size_t samples, const Moment& moment,
                 AlignedVector<typename Model::S>& fisher, bool empirical = false) {
     using S = typename Model::S;
+    check_fisher(engine.model(), task, empirical);
     const std::size_t count = samples == 0 ? data.size() : std::min(samples, data.size());
     auto& store = engine.parameters();
     require(fisher.size() == store.layout().size, "fisher has ", fisher.size(),
@@ -205,8 +209,6 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
                     set_slopes<std::remove_cvref_t<decltype(head)>, S>(batch, head, z, random, empirical, slope);
                     pass(1);
                 }
-            } else {
-                check_fisher(engine.model(), task, empirical);
             }
         });
     }
