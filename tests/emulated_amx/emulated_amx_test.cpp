@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include <array>
 #include <cmath>
+#include <vector>
 
 #include "../backend/backend_setting.hpp"
 

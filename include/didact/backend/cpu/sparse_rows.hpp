@@ -9,8 +9,7 @@
 
 namespace didact::cpu {
 
-/// A row of op(A) without its zeros, and which rows of B meet what is left: half of what ReLU lets through of a
-/// gradient is zero.
+/// A row of op(A) without its zeros, and which rows of B meet what is left: ReLU makes about half of a gradient zero.
 template <class T>
 struct NonzeroTerms {
     static constexpr std::size_t most = 48; ///< as many as DeferredProducts keeps

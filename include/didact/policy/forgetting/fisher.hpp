@@ -25,11 +25,9 @@ inline std::size_t draw(Random& random, const std::vector<double>& p) {
     return drawn;
 }
 
-/// Sets the slope of the log probability of one of `count` outcomes with these logits, of choose(their probabilities).
-void outcome_slope(std::size_t count, const auto& choose, const auto& slope, const auto& logit) {
-    const std::vector<double> p = softmax(count, logit);
-    const std::size_t outcome = choose(p);
-    for (std::size_t c = 0; c < count; ++c)
+/// Sets the slope of the log probability of an outcome by the logits that gave the probabilities p.
+void set_slope(const std::vector<double>& p, std::size_t outcome, const auto& slope) {
+    for (std::size_t c = 0; c < p.size(); ++c)
         slope(c) = std::remove_reference_t<decltype(slope(c))>((c == outcome) - p[c]);
 }
 
@@ -87,14 +85,15 @@ template <class Head, class S>
 void set_slopes(const Batch& batch, const Head& head, View<const S> logits, Random& random, bool empirical,
                 View<S> slopes) {
     const std::string_view type = head.problem_type;
-    const auto outcome = [&](std::size_t k, std::size_t labels) {
-        const std::size_t given = empirical ? given_label(batch, 0, k, labels, head) : 0;
-        return [&, given](const std::vector<double>& p) { return empirical ? given : draw(random, p); };
+    // Of the sample's k-th label, one of `count`, or of one that is drawn.
+    const auto set = [&](std::size_t k, std::size_t count, const auto& slope, const auto& logit) {
+        const std::vector<double> p = softmax(count, logit);
+        set_slope(p, empirical ? given_label(batch, 0, k, count, head) : draw(random, p), slope);
     };
     if (type == "question_answering") {
         for (std::size_t side = 0; side < logits.cols; ++side)
-            outcome_slope(
-                logits.rows, outcome(side, logits.rows), [&](std::size_t token) -> S& { return slopes(token, side); },
+            set(
+                side, logits.rows, [&](std::size_t token) -> S& { return slopes(token, side); },
                 [&](std::size_t token) { return double(logits(token, side)); });
         return;
     }
@@ -118,8 +117,8 @@ void set_slopes(const Batch& batch, const Head& head, View<const S> logits, Rand
         } else if (type == "token_classification" && batch.labels[row] == ignored_label) {
             for (std::size_t c = 0; c < logits.cols; ++c) slopes(row, c) = S(0);
         } else {
-            outcome_slope(
-                logits.cols, outcome(row, logits.cols), [&](std::size_t c) -> S& { return slopes(row, c); },
+            set(
+                row, logits.cols, [&](std::size_t c) -> S& { return slopes(row, c); },
                 [&](std::size_t c) { return double(logits(row, c)); });
         }
     }
@@ -140,7 +139,7 @@ void add_fisher_by_rows(Engine<Model>& engine, Context<typename Model::B>& conte
         for (std::size_t k = 0; k < rows; ++k) {
             const std::size_t label = empirical ? given_label(batch, n, 0, z.cols, head) : k;
             weights[n * rows + k] = S(empirical ? factor : factor * p[label]);
-            for (std::size_t c = 0; c < z.cols; ++c) slopes(n * rows + k, c) = S((c == label) - p[c]);
+            set_slope(p, label, [&](std::size_t c) -> S& { return slopes(n * rows + k, c); });
         }
     }
     const View<S> dhidden = context.scratch(slopes.rows, engine.saved().hidden.cols);
@@ -201,7 +200,7 @@ void add_fisher(Engine<Model>& engine, const Dataset& data, std::size_t task, st
                 if (!empirical && head.problem_type == std::string_view("single_label_classification")) {
                     const std::vector<double> p = softmax(z.cols, [&](std::size_t c) { return double(z(0, c)); });
                     for (std::size_t label = 0; label < z.cols; ++label) {
-                        for (std::size_t c = 0; c < z.cols; ++c) slope(0, c) = S((c == label) - p[c]);
+                        set_slope(p, label, [&](std::size_t c) -> S& { return slope(0, c); });
                         pass(p[label]);
                     }
                 } else {
