@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "didact/core/normals.hpp"
 #include "didact/core/parallel.hpp"
 #include "didact/core/random.hpp"
 
@@ -20,16 +21,13 @@ struct Initializer {
     static Initializer uniform(double half_width) { return {Kind::uniform, half_width}; }
 };
 
-/// Writes standard normal numbers times `scale` to all of `out`. Large tensors are filled by several threads: where a
-/// program begins, little else takes as long.
+/// Writes standard normal numbers times `scale` to all of `out`; large tensors are filled by several threads.
 template <class S>
 void fill_normal(std::uint64_t key, double scale, std::span<S> out) {
     constexpr std::size_t width = 16384;
     const auto fill = [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, out.size());
-        const std::span<S> part = out.subspan(range.begin, range.size());
-        Random::normals(key, range.begin, part);
-        for (S& x : part) x *= S(scale);
+        normals(key, range.begin, scale, out.subspan(range.begin, range.size()));
     };
     ThreadPool(out.size() < 16 * width ? 1 : 0).for_each_tile(tile_count(out.size(), width), fill);
 }

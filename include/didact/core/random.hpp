@@ -162,25 +162,6 @@ class Random {
         return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * uniform());
     }
 
-    /// Standard normals number `first` and on of a stream of their own: both that Box and Muller make of a pair of
-    /// 32-bit words. Any part of the stream can be had by itself.
-    template <class T>
-    static void normals(std::uint64_t key, std::uint64_t first, std::span<T> out) {
-        const std::array<std::uint32_t, 2> words = {std::uint32_t(key), std::uint32_t(key >> 32)};
-        for (std::size_t i = 0; i < out.size();) {
-            const std::uint64_t block = (first + i) / 4;
-            const auto x = philox({std::uint32_t(block), std::uint32_t(block >> 32), 0, 1}, words);
-            std::array<float, 4> four;
-            for (std::size_t pair = 0; pair < 2; ++pair) {
-                const float radius = std::sqrt(-2 * std::log((float(x[2 * pair]) + 0.5f) * 0x1.0p-32f));
-                const float angle = float(2 * std::numbers::pi) * (float(x[2 * pair + 1] >> 8) * 0x1.0p-24f);
-                four[2 * pair] = radius * std::cos(angle);
-                four[2 * pair + 1] = radius * std::sin(angle);
-            }
-            for (std::size_t k = (first + i) % 4; k < 4 && i < out.size(); ++k, ++i) out[i] = T(four[k]);
-        }
-    }
-
     /// A uniform permutation in place (Fisher and Yates).
     template <class T>
     void shuffle(std::span<T> items) {
