@@ -194,6 +194,35 @@ TEST_SUITE("unit") {
             }
     }
 
+    TEST_CASE_TEMPLATE("a product visited without its zeros is the product, each element once", T, float, double) {
+        using Gemm = cpu::OuterGemm<T>;
+        for (const std::size_t m : {std::size_t(1), Gemm::rows_at_once})
+            for (const std::size_t terms : {1, 10, 24, 25, 48})
+                for (const std::size_t n : {1, 40, 256, 300, 784}) {
+                    Setting<T> s;
+                    const View<T> a = s.matrix(terms, m, 3), b = s.matrix(terms, n, 5), c = s.result(m, n),
+                                  product = s.result(m, n), visits = s.result(m, n);
+                    fill(s.context, T(0), visits);
+                    const auto visit = [&](std::size_t i, std::size_t j, std::span<const T> part) {
+                        std::copy(part.begin(), part.end(), c.row(i) + j);
+                        for (std::size_t k = 0; k < part.size(); ++k) ++visits(i, j + k);
+                    };
+                    CHECK(!Gemm::visit_without_zeros(Gemm::transposed(a), terms, b, m, visit));
+                    CHECK(difference(visits, [](std::size_t, std::size_t) { return 0; }) == 0);
+                    for (std::size_t d = 0; d < terms; ++d)
+                        for (std::size_t i = 0; i < m; ++i)
+                            if ((d + i) % 3 != 0 || terms == 1) a(d, i) = T(0);
+                    CHECK(Gemm::visit_without_zeros(Gemm::transposed(a), terms, b, m, visit));
+                    CHECK(difference(visits, [](std::size_t, std::size_t) { return 1; }) == 0);
+                    Gemm::product(Gemm::transposed(a), terms, b, product, false);
+                    CHECK(difference(c, [&](std::size_t i, std::size_t j) { return double(product(i, j)); }) == 0);
+                }
+        Setting<T> s;
+        const View<T> zeros = s.result(49, 2), b = s.matrix(49, 5);
+        fill(s.context, T(0), zeros);
+        CHECK(!Gemm::visit_without_zeros(Gemm::transposed(zeros), 49, b, 2, [](auto...) { FAIL("visited"); }));
+    }
+
     TEST_CASE("a step down a product of many zeros reads no row of B that only they meet") {
         using Gemm = cpu::OuterGemm<float>;
         Setting<float> s;

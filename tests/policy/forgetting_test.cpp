@@ -436,6 +436,29 @@ TEST_SUITE("property") {
         }
     }
 
+    TEST_CASE("EWC asks for no penalty before it has consolidated, nor where its strength or decay is 0") {
+        const Dataset data = small::vectors("first", 12, 5, 3, 1);
+        for (const auto& [strength, decay] : std::vector<std::pair<double, double>>{{3, 0.5}, {0, 1}, {3, 0}}) {
+            M model = model_with({3});
+            Trainer trainer(model, forgetting::OnlineEwc{.strength = strength, .decay = decay}, sgd);
+            const auto& state = trainer.policies().forgetting;
+            struct NoPenalty {
+                decltype(state) of;
+                void step(const report::StepReport&) { CHECK(!of.penalizes()); }
+            };
+            CHECK(!state.penalizes());
+            trainer.fit(Stream{experience_of(0, data)}, steps(3), NoPenalty{state});
+            CHECK(state.penalizes() == (strength * decay > 0));
+        }
+        // What does not say is asked; of two policies each may.
+        M model = model_with({3});
+        Trainer trainer(model, freeze::L2Sp{}, forgetting::Both<forgetting::Replay, forgetting::OnlineEwc>{}, sgd);
+        CHECK(hooks::penalizes<M>(trainer.policies().freeze));
+        CHECK(!hooks::penalizes<M>(trainer.policies().forgetting));
+        trainer.fit(Stream{experience_of(0, data)}, steps(3));
+        CHECK(hooks::penalizes<M>(trainer.policies().forgetting));
+    }
+
     TEST_CASE("EWC with a head for each task protects the trunk and leaves the heads free") {
         M model = model_with({3, 3});
         Trainer trainer(model, forgetting::OnlineEwc{.strength = 3}, sgd);

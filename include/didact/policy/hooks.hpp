@@ -21,8 +21,8 @@ class Engine;
 /// `Engine` runs passes of the model outside the training loop (train/engine.hpp).
 struct HookNames {
     int experience_began, plan, select, weigh_samples, mix, rehearse, observe, weigh_groups, weigh_losses, losses_known,
-        distil, combine, project, penalty, accumulate, step_done, epoch_done, experience_ended, layout_changed,
-        serialize;
+        distil, combine, project, penalty, penalizes, accumulate, step_done, epoch_done, experience_ended,
+        layout_changed, serialize;
 };
 
 /// A name that State has too is ambiguous here, whatever its kind or signature: how a wrong hook is noticed.
@@ -115,6 +115,11 @@ template <class T, class M>
 concept Penalty = requires(const T s, std::size_t i, typename M::S w) {
     { s.penalty(i, w) } -> std::same_as<typename M::S>;
 };
+/// freeze, forgetting: false while the penalty of every element is zero, so that a step need not ask for it.
+template <class T>
+concept Penalizes = requires(const T s) {
+    { s.penalizes() } -> std::same_as<bool>;
+};
 /// forgetting: see element i updated: its loss gradient (unclipped, without penalty), and its values before and after.
 template <class T, class M>
 concept Accumulate = requires(T s, std::size_t i, typename M::S gradient, typename M::S before, typename M::S after) {
@@ -145,6 +150,17 @@ template <class T>
 concept Serialize = requires(T s, Archive& archive) {
     { s.serialize(archive) } -> std::same_as<void>;
 };
+
+/// Whether a step must ask State for the penalty of every element.
+template <class Model, class State>
+bool penalizes(const State& state) {
+    if constexpr (!Penalty<State, Model>)
+        return false;
+    else if constexpr (Penalizes<State>)
+        return state.penalizes();
+    else
+        return true;
+}
 
 }
 
@@ -213,6 +229,9 @@ consteval bool check_hooks() {
         "didact: State::penalty must be `S penalty(std::size_t i, S w) const` with S the model's scalar, the "
         "gradient of the penalty at element i; see policy/forgetting/online_ewc.hpp");
     static_assert(
+        requires { &P::penalizes; } || hooks::Penalizes<State>,
+        "didact: State::penalizes must be `bool penalizes() const`");
+    static_assert(
         requires { &P::accumulate; } || hooks::Accumulate<State, M>,
         "didact: State::accumulate must be `void accumulate(std::size_t i, S gradient, S before, S after)`");
     static_assert(
@@ -247,6 +266,8 @@ consteval bool check_hooks() {
                   "didact: `rehearse`, `distil`, `project` and `accumulate` are hooks of forgetting policies only");
     static_assert(family == forgetting || family == freeze || !hooks::Penalty<State, M>,
                   "didact: `penalty` is a hook of freeze and forgetting policies only");
+    static_assert(hooks::Penalty<State, M> || !hooks::Penalizes<State>,
+                  "didact: `penalizes` says whether there is anything to ask `penalty` for, which this State lacks");
     static_assert(family == forgetting || family == curriculum || !hooks::Observe<State>,
                   "didact: `observe` is a hook of curriculum and forgetting policies only");
     static_assert(std::is_empty_v<State> || hooks::Serialize<State>,

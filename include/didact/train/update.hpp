@@ -58,8 +58,8 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
     using S = typename Model::S;
     constexpr std::size_t width = 16384, block = optimizer::update_block;
     /// Where nothing is added to a gradient it goes to the rule from where it lies.
-    constexpr bool as_it_is =
-        !hooks::Penalty<Freeze, Model> && !hooks::Penalty<Forgetting, Model> && !hooks::Accumulate<Forgetting, Model>;
+    const bool as_it_is = S(clip) == S(1) && !hooks::penalizes<Model>(freeze) && !hooks::penalizes<Model>(forgetting) &&
+                          !hooks::Accumulate<Forgetting, Model>;
     ParameterStore<typename Model::B>& store = context.parameters;
     const auto update = [&](const TrainableSegment& segment, const UpdateStretch& stretch) {
         const auto rule = rule_of(optimizer, learning_rate * double(segment.learning_rate_multiple), segment);
@@ -72,11 +72,10 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
                 const std::size_t count = std::min(block, range.end - begin), first = segment.trainable_offset + begin;
                 S* const w = values + begin;
                 const S* const raw = raw_gradients + (begin - range.begin);
-                if constexpr (as_it_is)
-                    if (factor == S(1)) {
-                        own_rule(first, count, w, raw);
-                        continue;
-                    }
+                if (as_it_is) {
+                    own_rule(first, count, w, raw);
+                    continue;
+                }
                 for (std::size_t i = 0; i < count; ++i) {
                     S g = raw[i] * factor;
                     if constexpr (hooks::Penalty<Freeze, Model>) g += freeze.penalty(first + i, w[i]);
@@ -107,8 +106,8 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
         const std::size_t rows_of_tile = std::max<std::size_t>(1, width / at_once / p.cols) * at_once;
         context.pool.for_each_tile(tile_count(p.rows, rows_of_tile), [&](std::size_t tile) {
             const TileRange rows = tile_range(tile, rows_of_tile, p.rows);
-            if constexpr (as_it_is && requires { rule.rate_of_descent(); })
-                if (const std::optional<S> rate = rule.rate_of_descent(); rate && factor == S(1)) {
+            if constexpr (requires { rule.rate_of_descent(); })
+                if (const std::optional<S> rate = rule.rate_of_descent(); rate && as_it_is) {
                     cpu::OuterGemm<S>::descend(
                         cpu::OuterGemm<S>::transposed(factors.left.middle_cols(rows.begin, rows.size())),
                         factors.left.rows, factors.right, View<S>(values + rows.begin * p.cols, rows.size(), p.cols),
@@ -117,9 +116,15 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
                 }
             for (std::size_t row = rows.begin; row < rows.end; row += at_once) {
                 const std::size_t count = std::min(at_once, rows.end - row);
+                const auto left = cpu::OuterGemm<S>::transposed(factors.left.middle_cols(row, count));
+                const auto visit = [&](std::size_t i, std::size_t j, std::span<const S> slopes) {
+                    const std::size_t from = (row + i) * p.cols + j;
+                    update_range({from, from + slopes.size()}, slopes.data());
+                };
+                if (cpu::OuterGemm<S>::visit_without_zeros(left, factors.left.rows, factors.right, count, visit))
+                    continue;
                 const View<S> part(cpu::thread_scratch<S, 7>(at_once * p.cols), count, p.cols);
-                cpu::OuterGemm<S>::product(cpu::OuterGemm<S>::transposed(factors.left.middle_cols(row, count)),
-                                           factors.left.rows, factors.right, part, false);
+                cpu::OuterGemm<S>::product(left, factors.left.rows, factors.right, part, false);
                 update_range({row * p.cols, (row + count) * p.cols}, part.data);
             }
         });

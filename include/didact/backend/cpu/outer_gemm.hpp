@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "didact/backend/cpu/packet.hpp"
@@ -75,14 +76,36 @@ struct OuterGemm {
     static void descend(const Left& a, std::size_t depth, View<const T> b, View<T> c, T rate) {
         for (std::size_t i = 0; i < c.rows; i += rows_of_terms) {
             const View<T> part = c.middle_rows(i, std::min(rows_of_terms, c.rows - i));
-            if (!descended_sparsely(a.from_row(i), depth, b, part, rate))
+            const auto descend_row = [&](const NonzeroTerms<T>& terms, std::size_t row, std::size_t from,
+                                         std::size_t end) {
+                T* const to = part.row(row);
+                for_each_sum(terms, b, from, end, [&](std::size_t j, const auto& sum) { descend(to + j, rate, sum); });
+            };
+            if (!without_zeros(a.from_row(i), depth, b, part.rows, descend_row))
                 from_row_to_row<true>(a.from_row(i), depth, b, part, {false, c.cols, 0, rate});
         }
     }
 
+    /// op(A) B without the terms whose element of A is zero, a few elements at a time: visit(i, j, what row i has from
+    /// column j on). op(A): at most `rows_at_once` rows. False, and nothing visited, where too few are zero to gain.
+    template <class Visit>
+    static bool visit_without_zeros(const Left& a, std::size_t depth, View<const T> b, std::size_t rows,
+                                    const Visit& visit) {
+        const auto visit_row = [&](const NonzeroTerms<T>& terms, std::size_t i, std::size_t j, std::size_t end) {
+            std::array<T, most_visited> part;
+            for (; j < end; j += most_visited) {
+                const std::size_t stop = std::min(end, j + most_visited);
+                for_each_sum(terms, b, j, stop, [&](std::size_t k, const auto& sum) { put(part.data() + k - j, sum); });
+                visit(i, j, std::span<const T>(part.data(), stop - j));
+            }
+        };
+        return without_zeros(a, depth, b, rows, visit_row);
+    }
+
   private:
     static constexpr std::size_t short_depth = 16, row_bytes = 1024, line = 64 / sizeof(T), page = 4096,
-                                 most_pages = 1024, near_bytes = 32768, rows_of_terms = 4 * rows_at_once;
+                                 most_pages = 1024, near_bytes = 32768, most_visited = 256,
+                                 rows_of_terms = 4 * rows_at_once;
 
     struct Pass {
         bool accumulate;
@@ -91,6 +114,15 @@ struct OuterGemm {
         T rate = 0;            ///< of `descend`
     };
 
+    static void put(T* to, const Packet<T>& x) { store<T>(to, x); }
+    static void put(T* to, const T& x) requires(packet_size<T> > 1) { *to = x; }
+    static void descend(T* to, T rate, const Packet<T>& slope) { store<T>(to, descended(load<T>(to), rate, slope)); }
+    /// With the bits that an element has in a packet.
+    static void descend(T* to, T rate, const T& slope) requires(packet_size<T> > 1) {
+        map_packets(
+            1, to, [&](const auto& x, const auto& of_x) { return descended(x, rate, of_x); }, to, &slope);
+    }
+
     /// A few rows of B stay in the first cache, so C is written from its first row to its last.
     template <bool descends>
     static void from_row_to_row(const Left& a, std::size_t depth, View<const T> b, View<T> c, const Pass& pass) {
@@ -98,24 +130,25 @@ struct OuterGemm {
             all_rows<descends>(a.from_row(i), depth, b, c.middle_rows(i, std::min(rows_at_once, c.rows - i)), pass);
     }
 
-    /// Without the zeros of A, unless they are so few that rows of B, which are then read for one row of C instead of
-    /// for all of a tile, take longer than their products save.
-    static bool descended_sparsely(const Left& a, std::size_t depth, View<const T> b, View<T> c, T rate) {
+    /// visit(the terms of row i of op(A) that are not zero, i, begin, end) for parts [begin, end) of B's columns.
+    /// False, and nothing visited, where the zeros are so few that rows of B, which are then read for one row of the
+    /// product instead of for all of a tile, take longer than what is left out.
+    template <class Visit>
+    static bool without_zeros(const Left& a, std::size_t depth, View<const T> b, std::size_t rows, const Visit& visit) {
         if (depth > NonzeroTerms<T>::most) return false;
         std::array<NonzeroTerms<T>, rows_of_terms> terms;
         std::size_t count = 0;
-        for (std::size_t i = 0; i < c.rows; ++i) {
+        for (std::size_t i = 0; i < rows; ++i) {
             for (std::size_t d = 0; d < depth; ++d) terms[i].add(a(i, d), d);
             count += terms[i].count;
         }
         // A third of zeros is enough, of many terms half (measured with ReLU's gradients of 10 to 48 rows).
-        if ((depth > 24 ? 4 : 3) * count > 2 * c.rows * depth) return false;
+        if ((depth > 24 ? 4 : 3) * count > 2 * rows * depth) return false;
         // So many columns at once that their part of B stays in the first cache.
-        const std::size_t parts = std::max<std::size_t>(tile_count(depth * c.cols * sizeof(T), near_bytes), 1);
-        const std::size_t columns = tile_count(tile_count(c.cols, parts), lanes) * lanes;
-        for (std::size_t j = 0; j < c.cols; j += columns)
-            for (std::size_t i = 0; i < c.rows; ++i)
-                descend_row(terms[i], b, rate, c.row(i), j, std::min(j + columns, c.cols));
+        const std::size_t parts = std::max<std::size_t>(tile_count(depth * b.cols * sizeof(T), near_bytes), 1);
+        const std::size_t columns = tile_count(tile_count(b.cols, parts), lanes) * lanes;
+        for (std::size_t j = 0; j < b.cols; j += columns)
+            for (std::size_t i = 0; i < rows; ++i) visit(terms[i], i, j, std::min(j + columns, b.cols));
         return true;
     }
 
@@ -141,7 +174,7 @@ struct OuterGemm {
                 T sum = pass.accumulate ? c(i, j) : T(0);
                 for (std::size_t d = 0; d < depth; ++d) sum = std::fma(a(i, d), b(d, j), sum);
                 if constexpr (descends)
-                    descend_element(c.row(i) + j, pass.rate, sum);
+                    descend(c.row(i) + j, pass.rate, sum);
                 else
                     c(i, j) = sum;
             }
@@ -204,7 +237,7 @@ struct OuterGemm {
                     for (std::size_t s = 0; s < packets; ++s) {
                         T* const to = row + s * lanes;
                         if constexpr (descends)
-                            store<T>(to, descended(load<T>(to), pass.rate, sums[r][s]));
+                            descend(to, pass.rate, sums[r][s]);
                         else
                             store<T>(to, sums[r][s]);
                     }

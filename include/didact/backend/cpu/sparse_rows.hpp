@@ -26,17 +26,10 @@ struct NonzeroTerms {
     }
 };
 
-/// c −= rate · slope of one element, with the bits that it has in a packet.
-template <class T>
-void descend_element(T* c, T rate, T slope) {
-    map_packets(
-        1, c, [&](const auto& x, const auto& of_x) { return descended(x, rate, of_x); }, c, &slope);
-}
-
-/// c −= rate · the sum of the terms' factors times rows of b, for elements [j, end) of a row, in packets as long as
-/// they fit. Bits as if the zeros were there, but for the sign of a zero.
-template <class T, std::size_t packets = 8>
-void descend_row(const NonzeroTerms<T>& terms, View<const T> b, T rate, T* c, std::size_t j, std::size_t end) {
+/// put(j, the sum of the terms' factors times b's elements from column j on) for columns [j, end), in packets as long
+/// as they fit, then element by element. Bits as if the zeros were there, but for the sign of a zero.
+template <class T, std::size_t packets = 8, class Put>
+void for_each_sum(const NonzeroTerms<T>& terms, View<const T> b, std::size_t j, std::size_t end, const Put& put) {
     constexpr std::size_t lanes = packet_size<T>;
     for (; j + packets * lanes <= end; j += packets * lanes) {
         Packet<T> sums[packets];
@@ -50,16 +43,13 @@ void descend_row(const NonzeroTerms<T>& terms, View<const T> b, T rate, T* c, st
                 sums[s] = Eigen::internal::pmadd(factor, load<T>(row + s * lanes), sums[s]);
         }
 #pragma GCC unroll 8
-        for (std::size_t s = 0; s < packets; ++s) {
-            T* const to = c + j + s * lanes;
-            store<T>(to, descended(load<T>(to), rate, sums[s]));
-        }
+        for (std::size_t s = 0; s < packets; ++s) put(j + s * lanes, sums[s]);
     }
-    if constexpr (packets > 1) return descend_row<T, packets / 2>(terms, b, rate, c, j, end);
+    if constexpr (packets > 1) return for_each_sum<T, packets / 2>(terms, b, j, end, put);
     for (; j < end; ++j) {
         T sum = 0;
         for (std::size_t d = 0; d < terms.count; ++d) sum = std::fma(terms.factors[d], b(terms.rows[d], j), sum);
-        descend_element(c + j, rate, sum);
+        put(j, sum);
     }
 }
 

@@ -63,6 +63,9 @@ struct Both<First, Second>::State : PairState<Model, Family::forgetting, First, 
         if constexpr (hooks::Penalty<B, Model>) sum += second.penalty(i, w);
         return sum;
     }
+    bool penalizes() const requires(hooks::Penalty<A, Model> || hooks::Penalty<B, Model>) {
+        return hooks::penalizes<Model>(first) || hooks::penalizes<Model>(second);
+    }
     void accumulate(std::size_t i, S gradient, S before,
                     S after) requires(hooks::Accumulate<A, Model> || hooks::Accumulate<B, Model>) {
         if constexpr (hooks::Accumulate<A, Model>) first.accumulate(i, gradient, before, after);

@@ -48,6 +48,7 @@ class OnlineEwc::State {
     }
 
     S penalty(std::size_t i, S w) const { return factor_ * fisher_[i] * (w - anchor_[i]); }
+    bool penalizes() const { return penalizes_; }
 
     /// What cannot be consolidated at the end is refused now.
     void experience_began(Engine<Model>& engine, const Experience& experience, const Moment&) {
@@ -70,6 +71,7 @@ class OnlineEwc::State {
                 anchor_[slice.offset + i] = store.values()[store[slice.id].offset + i];
             }
         }
+        fisher_changed();
     }
 
     /// What a parameter that no longer trains is worth waits until it trains again.
@@ -92,12 +94,14 @@ class OnlineEwc::State {
             std::copy(found->anchor.begin(), found->anchor.end(), anchor_.begin() + std::ptrdiff_t(slice.offset));
             parked_.erase(found);
         }
+        fisher_changed();
     }
 
     void serialize(Archive& archive) {
         archive("fisher", fisher_);
         archive("anchor", anchor_);
         archive("parked", parked_);
+        if (archive.reading()) fisher_changed();
     }
 
     const AlignedVector<S>& fisher() const { return fisher_; }
@@ -114,8 +118,14 @@ class OnlineEwc::State {
         }
     };
 
+    /// Before anything is consolidated all is zero.
+    void fisher_changed() {
+        penalizes_ = factor_ != S(0) && std::any_of(fisher_.begin(), fisher_.end(), [](S f) { return f != S(0); });
+    }
+
     OnlineEwc policy_;
     S factor_;
+    bool penalizes_ = false;
     AlignedVector<S> fisher_, anchor_; ///< of what trains
     std::vector<Parked> parked_;       ///< of what trained before
 };
