@@ -45,8 +45,7 @@ inline double transformer_products(const TransformerRow& row, const didact::Tran
 }
 
 /// Of a step of the perceptron with its share of what happens between experiences. Where ReLU gives zero, so is its
-/// gradient: about half of each. Products with either zero are left out and, backward, those
-/// whose result is.
+/// gradient: about half of each. Products with either zero are left out and, backward, those whose result is.
 ///
 /// EWC's Fisher information takes once a sample forward, back to the first layer's output, and the products of squares:
 /// as much as a step. The exact one goes back for each of ten classes.

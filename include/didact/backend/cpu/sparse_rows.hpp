@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "didact/backend/cpu/packet.hpp"
+#include "didact/core/deferred_products.hpp"
 #include "didact/core/view.hpp"
 
 namespace didact::cpu {
@@ -12,7 +13,8 @@ namespace didact::cpu {
 /// A row of op(A) without its zeros, and which rows of B meet what is left: ReLU makes about half of a gradient zero.
 template <class T>
 struct NonzeroTerms {
-    static constexpr std::size_t most = 48; ///< as many as DeferredProducts keeps
+    static constexpr std::size_t most = DeferredProducts<T>::most_terms;
+    static_assert(most <= 256);
 
     std::size_t count = 0;
     std::array<T, most> factors;
