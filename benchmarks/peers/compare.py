@@ -23,9 +23,9 @@ import sys
 import time
 
 NOTE = ("Both sides make the same losses and gradients. Here the last block computes what the head reads of it, a "
-        "classifier the first token of each sequence; the peers compute every token there. EWC: both take the empirical "
-        "Fisher information, here of each sample, Avalanche of each batch; Avalanche has a penalty for each past "
-        "experience, here one is for all.")
+        "classifier the first token of each sequence; the peers compute every token there. Beside Avalanche, both sides "
+        "are timed from the second experience on. EWC: both take the empirical Fisher information, here of each sample, "
+        "Avalanche of each batch; Avalanche has a penalty for each past experience, here one is for all.")
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
 

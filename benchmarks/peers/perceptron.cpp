@@ -37,16 +37,31 @@ Stream make_stream(std::size_t samples) {
     return stream;
 }
 
-/// Milliseconds a step of one run over all experiences, with all that happens between them.
+/// When the second experience had begun, with its first step, and how many steps were done by then. The first one is a
+/// warm-up, as Avalanche's is in the peers' script: it has no penalty and rehearses nothing.
+struct WarmUp {
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point over;
+    std::size_t steps = 0, all = 0;
+    void step(const report::StepReport& report) {
+        ++all;
+        if (report.experience != 1 || report.step != 1) return;
+        over = Clock::now();
+        steps = all;
+    }
+};
+
+/// Milliseconds a step of one run over the experiences after the first, with all that happens between them and after
+/// the last.
 template <class... Policies>
 double time_run(const PerceptronRow& row, const Stream& stream, const Policies&... policies) {
     Perceptron model(MlpConfig{.input_size = 784, .hidden_sizes = {256, 256}});
     model.add_head({.num_labels = 10});
     Trainer trainer(model, optimizer::Sgd{.learning_rate = 0.01}, schedule::Constant{}, policies...);
-    const auto began = std::chrono::steady_clock::now();
-    trainer.fit(stream, {.epochs = 1, .batch_size = row.batch_size, .max_gradient_norm = 0, .threads = 1});
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    return seconds * 1e3 / double(trainer.moment().step_of_run);
+    WarmUp warm_up;
+    trainer.fit(stream, {.epochs = 1, .batch_size = row.batch_size, .max_gradient_norm = 0, .threads = 1}, warm_up);
+    const double seconds = std::chrono::duration<double>(WarmUp::Clock::now() - warm_up.over).count();
+    return seconds * 1e3 / double(warm_up.all - warm_up.steps);
 }
 
 }
