@@ -102,6 +102,10 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
         }
         const Parameter& p = store[stretch.deferred];
         const auto factors = store.deferred().of(stretch.deferred, p);
+        std::size_t zeros = 0;
+        for (std::size_t t = 0; t < factors.left.rows; ++t)
+            zeros += std::size_t(std::count(factors.left.row(t), factors.left.row(t) + p.rows, S(0)));
+        const bool some_zeros = 8 * zeros >= factors.left.rows * p.rows; // or looking for them is in vain
         constexpr std::size_t at_once = cpu::OuterGemm<S>::rows_at_once;
         const std::size_t rows_of_tile = std::max<std::size_t>(1, width / at_once / p.cols) * at_once;
         context.pool.for_each_tile(tile_count(p.rows, rows_of_tile), [&](std::size_t tile) {
@@ -121,7 +125,8 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
                     const std::size_t from = (row + i) * p.cols + j;
                     update_range({from, from + slopes.size()}, slopes.data());
                 };
-                if (cpu::OuterGemm<S>::visit_without_zeros(left, factors.left.rows, factors.right, count, visit))
+                if (some_zeros &&
+                    cpu::OuterGemm<S>::visit_without_zeros(left, factors.left.rows, factors.right, count, visit))
                     continue;
                 const View<S> part(cpu::thread_scratch<S, 7>(at_once * p.cols), count, p.cols);
                 cpu::OuterGemm<S>::product(left, factors.left.rows, factors.right, part, false);

@@ -104,7 +104,7 @@ struct OuterGemm {
 
   private:
     static constexpr std::size_t short_depth = 16, row_bytes = 1024, line = 64 / sizeof(T), page = 4096,
-                                 most_pages = 1024, near_bytes = 32768, most_visited = 256, telling_depth = 6,
+                                 most_pages = 1024, near_bytes = 32768, most_visited = 256,
                                  rows_of_terms = 4 * rows_at_once;
 
     struct Pass {
@@ -141,8 +141,6 @@ struct OuterGemm {
         for (std::size_t i = 0; i < rows; ++i) {
             for (std::size_t d = 0; d < depth; ++d) terms[i].add(a(i, d), d);
             count += terms[i].count;
-            // Most gradients have no zeros, and their first row tells.
-            if (i == 0 && depth >= telling_depth && count == depth) return false;
         }
         // A third of zeros is enough, of many terms half (measured with ReLU's gradients of 10 to 48 rows).
         if ((depth > 24 ? 4 : 3) * count > 2 * rows * depth) return false;
