@@ -37,17 +37,18 @@ Stream make_stream(std::size_t samples) {
     return stream;
 }
 
-/// When the second experience had begun, with its first step, and how many steps were done by then. The first one is a
-/// warm-up, as Avalanche's is in the peers' script: it has no penalty and rehearses nothing.
+/// When the first step of the second experience was done, and how many steps there were since. What is before it is a
+/// warm-up, as Avalanche's first experience is in the peers' script: it has no penalty and rehearses nothing.
 struct WarmUp {
     using Clock = std::chrono::steady_clock;
     Clock::time_point over;
-    std::size_t steps = 0, all = 0;
+    std::size_t steps_since = 0;
     void step(const report::StepReport& report) {
-        ++all;
-        if (report.experience != 1 || report.step != 1) return;
-        over = Clock::now();
-        steps = all;
+        if (report.experience == 0) return;
+        if (report.experience == 1 && report.step == 1)
+            over = Clock::now();
+        else
+            ++steps_since;
     }
 };
 
@@ -61,7 +62,7 @@ double time_run(const PerceptronRow& row, const Stream& stream, const Policies&.
     WarmUp warm_up;
     trainer.fit(stream, {.epochs = 1, .batch_size = row.batch_size, .max_gradient_norm = 0, .threads = 1}, warm_up);
     const double seconds = std::chrono::duration<double>(WarmUp::Clock::now() - warm_up.over).count();
-    return seconds * 1e3 / double(warm_up.all - warm_up.steps);
+    return seconds * 1e3 / double(warm_up.steps_since);
 }
 
 }

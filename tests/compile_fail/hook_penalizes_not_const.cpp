@@ -1,7 +1,5 @@
 // expect: didact: State::penalizes must be `bool penalizes() const`
-#include "didact/didact.hpp"
-
-using namespace didact;
+#include "small_model.hpp"
 
 struct Own {
     static constexpr Family family = Family::forgetting;
@@ -12,5 +10,5 @@ struct Own {
         bool penalizes() { return false; }
     };
 };
-using M = Model<Mlp<Cpu<float>>, heads::SequenceClassification<>>;
-void wrong(M& model) { Trainer trainer(model, Own{}); }
+
+void wrong(SmallModel& model) { Trainer trainer(model, Own()); }

@@ -11,8 +11,9 @@
 
 namespace didact {
 
-/// out[i] = scale · the standard normal number `first` + i of stream `key`: both that Box and Muller make of a pair of
-/// 32-bit words. Any part of a stream can be had by itself, with the same bits.
+/// out[i] = scale · the standard normal number `first` + i of stream `key`: both that Box and Muller (1958) make of a
+/// pair of 32-bit words, radius √(−2 log u) and angle 2π v. Any part of a stream can be had by itself, with the same
+/// bits.
 template <class T>
 void normals(std::uint64_t key, std::uint64_t first, double scale, std::span<T> out) {
     constexpr std::size_t parts = 4, blocks = parts * word_lanes;
@@ -23,7 +24,7 @@ void normals(std::uint64_t key, std::uint64_t first, double scale, std::span<T> 
         for (std::size_t i = 0; i < blocks; ++i) word[0][i] = std::uint32_t(block + i);
         for (std::size_t i = 0; i < blocks; ++i) word[1][i] = std::uint32_t((block + i) >> 32);
         word[2].fill(0);
-        word[3].fill(1);
+        word[3].fill(1); // apart from Random's stream of this key
         std::array<std::array<WordVector, parts>, 4> lanes;
         std::memcpy(lanes.data(), word, sizeof word);
         philox_lanes(lanes, {std::uint32_t(key), std::uint32_t(key >> 32)});

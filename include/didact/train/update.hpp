@@ -102,8 +102,11 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
         }
         const Parameter& p = store[stretch.deferred];
         const auto factors = store.deferred().of(stretch.deferred, p);
+        std::optional<S> descent; // where the update is a step of that rate and nothing more
+        if constexpr (requires { rule.rate_of_descent(); })
+            if (as_it_is) descent = rule.rate_of_descent();
         std::size_t zeros = 0;
-        for (std::size_t t = 0; t < factors.left.rows; ++t)
+        for (std::size_t t = 0; t < factors.left.rows && !descent; ++t)
             zeros += std::size_t(std::count(factors.left.row(t), factors.left.row(t) + p.rows, S(0)));
         const bool some_zeros = 8 * zeros >= factors.left.rows * p.rows; // or looking for them is in vain
         constexpr std::size_t at_once = cpu::OuterGemm<S>::rows_at_once;
@@ -111,11 +114,11 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
         context.pool.for_each_tile(tile_count(p.rows, rows_of_tile), [&](std::size_t tile) {
             const TileRange rows = tile_range(tile, rows_of_tile, p.rows);
             if constexpr (requires { rule.rate_of_descent(); })
-                if (const std::optional<S> rate = rule.rate_of_descent(); rate && as_it_is) {
+                if (descent) {
                     cpu::OuterGemm<S>::descend(
                         cpu::OuterGemm<S>::transposed(factors.left.middle_cols(rows.begin, rows.size())),
                         factors.left.rows, factors.right, View<S>(values + rows.begin * p.cols, rows.size(), p.cols),
-                        *rate);
+                        *descent);
                     return;
                 }
             for (std::size_t row = rows.begin; row < rows.end; row += at_once) {

@@ -78,8 +78,11 @@ struct OuterGemm {
             const View<T> part = c.middle_rows(i, std::min(rows_of_terms, c.rows - i));
             const auto descend_row = [&](const NonzeroTerms<T>& terms, std::size_t row, std::size_t from,
                                          std::size_t end) {
-                T* const to = part.row(row);
-                for_each_sum(terms, b, from, end, [&](std::size_t j, const auto& sum) { descend(to + j, rate, sum); });
+                // By value, or each store would have the rate read anew.
+                const auto put = [to = part.row(row), rate](std::size_t j, const auto& sum) {
+                    descend(to + j, rate, sum);
+                };
+                for_each_sum(terms, b, from, end, put);
             };
             if (!without_zeros(a.from_row(i), depth, b, part.rows, descend_row))
                 from_row_to_row<true>(a.from_row(i), depth, b, part, {false, c.cols, 0, rate});

@@ -31,7 +31,7 @@ struct NonzeroTerms {
 /// put(j, the sum of the terms' factors times b's elements from column j on) for columns [j, end), in packets as long
 /// as they fit, then element by element. Bits as if the zeros were there, but for the sign of a zero.
 template <class T, std::size_t packets = 8, class Put>
-void for_each_sum(const NonzeroTerms<T>& terms, View<const T> b, std::size_t j, std::size_t end, const Put& put) {
+void for_each_sum(const NonzeroTerms<T>& terms, View<const T> b, std::size_t j, std::size_t end, Put put) {
     constexpr std::size_t lanes = packet_size<T>;
     for (; j + packets * lanes <= end; j += packets * lanes) {
         Packet<T> sums[packets];
