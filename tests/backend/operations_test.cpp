@@ -473,7 +473,7 @@ TEST_SUITE("unit") {
         for (const std::size_t width : {1u, 8u, 31u, 40u, 127u, 128u, 129u, 375u, 384u}) {
             CAPTURE(width);
             std::vector<std::uint8_t> mask(width, 2), expected(width, 3);
-            cpu::dropout_mask(key, row, p, mask.data(), width);
+            cpu::dropout_mask(key, row, p, std::uint8_t(1), mask.data(), width);
             for (std::size_t begin = 0; begin < width; begin += 128) {
                 const std::size_t here = std::min<std::size_t>(128, width - begin), blocks = (here + 7) / 8;
                 for (std::size_t k = 0; k < here; ++k) {
@@ -488,9 +488,12 @@ TEST_SUITE("unit") {
             // In pieces.
             std::vector<std::uint8_t> pieces(width, 2);
             for (std::size_t begin = 0; begin < width; begin += 2 * cpu::dropout_elements)
-                cpu::dropout_mask(key, row, p, pieces.data() + begin,
+                cpu::dropout_mask(key, row, p, std::uint8_t(1), pieces.data() + begin,
                                   std::min<std::size_t>(width, begin + 2 * cpu::dropout_elements), begin);
             CHECK(pieces == expected);
+            std::vector<float> factors(width, 2);
+            cpu::dropout_mask(key, row, p, 1.5f, factors.data(), width);
+            for (std::size_t j = 0; j < width; ++j) CHECK(factors[j] == 1.5f * float(expected[j]));
         }
     }
 

@@ -81,13 +81,22 @@ class AdamW::State {
         void operator()(std::size_t first, std::size_t count, S* __restrict w, const S* __restrict g) const {
             S* const __restrict a = m + first, * const __restrict b = v + first;
             std::array<S, update_block> roots;
-            for (std::size_t i = 0; i < count; ++i) {
-                a[i] = beta1 * a[i] + (S(1) - beta1) * g[i];
-                b[i] = beta2 * b[i] + (S(1) - beta2) * g[i] * g[i];
-            }
+            using namespace Eigen::internal;
+            const auto mean_of = [](S beta) {
+                return [kept = cpu::constant(beta), fresh = cpu::constant(S(1) - beta)](
+                           const auto& mean, const auto& x) { return pmadd(kept, mean, pmul(fresh, x)); };
+            };
+            const auto mean_of_squares = [mean = mean_of(beta2)](const auto& square, const auto& x) {
+                return mean(square, pmul(x, x));
+            };
+            const auto step = [d = cpu::constant(decay), s = cpu::constant(-step_size), i = cpu::constant(inverse_root),
+                               e = cpu::constant(epsilon)](const auto& x, const auto& mean, const auto& root) {
+                return pmadd(x, d, pdiv(pmul(s, mean), pmadd(root, i, e)));
+            };
+            cpu::map_packets(count, a, mean_of(beta1), a, g);
+            cpu::map_packets(count, b, mean_of_squares, b, g);
             cpu::square_roots(count, b, roots.data());
-            for (std::size_t i = 0; i < count; ++i)
-                w[i] = w[i] * decay - step_size * a[i] / (roots[i] * inverse_root + epsilon);
+            cpu::map_packets(count, w, step, w, a, roots.data());
         }
     };
     void step_begins() {
@@ -200,16 +209,26 @@ class Sgd::State {
                 const auto step = [&](const auto& x, const auto& slope) { return cpu::descended(x, rate, slope); };
                 return cpu::map_packets(count, w, step, w, g);
             }
-            if (!b) {
-                for (std::size_t i = 0; i < count; ++i) w[i] -= rate * (g[i] + decay * w[i]);
-                return;
-            }
+            using namespace Eigen::internal;
+            const auto slope = [d = cpu::constant(decay)](const auto& x, const auto& up) { return pmadd(d, x, up); };
+            const auto step = [&](const auto& x, const auto& up) { return cpu::descended(x, rate, slope(x, up)); };
+            if (!b) return cpu::map_packets(count, w, step, w, g);
             S* const __restrict moving = b + first;
-            for (std::size_t i = 0; i < count; ++i) {
-                const S slope = g[i] + decay * w[i];
-                moving[i] = momentum * moving[i] + slope;
-                w[i] -= rate * (nesterov ? slope + momentum * moving[i] : moving[i]);
-            }
+            const auto ahead = [m = cpu::constant(momentum)](const auto& mean, const auto& up) {
+                return pmadd(m, mean, up);
+            };
+            cpu::map_packets(
+                count, moving,
+                [&](const auto& mean, const auto& x, const auto& up) { return ahead(mean, slope(x, up)); }, moving, w,
+                g);
+            const auto nesterov_step = [&](const auto& x, const auto& up, const auto& mean) {
+                return cpu::descended(x, rate, ahead(mean, slope(x, up)));
+            };
+            const auto momentum_step = [&](const auto& x, const auto& mean) { return cpu::descended(x, rate, mean); };
+            if (nesterov)
+                cpu::map_packets(count, w, nesterov_step, w, g, moving);
+            else
+                cpu::map_packets(count, w, momentum_step, w, moving);
         }
         /// η where the rule is w ← w − η g and nothing more.
         std::optional<S> rate_of_descent() const { return b || decay != 0 ? std::nullopt : std::optional<S>(rate); }

@@ -48,23 +48,23 @@ void absorbed_attention_forward(Context<B>& context, const AttentionShape& shape
     using Item = cpu::AbsorbedItem<T>;
     context.pool.for_each_tile(shape.sequences(), [&](std::size_t s) {
         const Item item(shape, s);
-        std::uint8_t* const mask = cpu::thread_scratch<std::uint8_t, 0>(item.seen);
+        T* const mask = cpu::thread_scratch<T, 8>(item.seen);
         cpu::ThinGemm<T>::product(Transpose::no, Item::heads(shape, u, s), Transpose::yes, item.keys(x), item.scores,
                                   false);
         for (std::size_t h = 0; h < shape.num_heads; ++h) {
             T* const row = item.scores.row(h);
-            for (std::size_t j = 0; j < item.seen; ++j) row[j] *= T(shape.scale);
+            cpu::map_elements(item.seen, row, [&](std::size_t j) { return row[j] * T(shape.scale); });
             const T top = cpu::largest<T>(item.seen, row);
             const T sum = cpu::shifted_exponentials<T>(item.seen, row, top, row);
             log_sums[s * shape.num_heads + h] = top + std::log(sum);
             const T factor = T(1 / (1 - shape.dropout)) / sum;
             weights(s, h) = T(1);
             if (shape.dropout == 0) {
-                for (std::size_t j = 0; j < item.seen; ++j) row[j] *= factor;
+                cpu::map_elements(item.seen, row, [&](std::size_t j) { return row[j] * factor; });
                 continue;
             }
-            cpu::attention_mask(shape, s * shape.num_heads + h, item.position, mask, item.seen, item.seen);
-            for (std::size_t j = 0; j < item.seen; ++j) row[j] *= T(mask[j]) * factor;
+            cpu::attention_mask(shape, s * shape.num_heads + h, item.position, factor, mask, item.seen, item.seen);
+            cpu::map_packets<T>(item.seen, row, cpu::times, row, mask);
             weights(s, h) = cpu::lane_sum<T>(item.seen, [&](std::size_t j) { return row[j]; });
         }
         cpu::OuterGemm<T>::product(cpu::OuterGemm<T>::left(item.scores), item.seen, item.keys(x),
@@ -85,7 +85,7 @@ void absorbed_attention_backward(Context<B>& context, const AttentionShape& shap
     using Item = cpu::AbsorbedItem<T>;
     context.pool.for_each_tile(shape.sequences(), [&](std::size_t s) {
         const Item item(shape, s);
-        std::uint8_t* const mask = cpu::thread_scratch<std::uint8_t, 0>(item.seen);
+        T* const mask = cpu::thread_scratch<T, 8>(item.seen);
         const View<const T> own = Item::heads(shape, u, s), up = Item::heads(shape, dc, s), keys = item.keys(x);
         const View<const T> out = Item::heads(shape, c, s);
         cpu::ThinGemm<T>::product(Transpose::no, own, Transpose::yes, keys, item.scores, false);
@@ -93,20 +93,18 @@ void absorbed_attention_backward(Context<B>& context, const AttentionShape& shap
         for (std::size_t h = 0; h < shape.num_heads; ++h) {
             T *const row = item.scores.row(h), *const drow = item.slopes.row(h);
             const T slope = dweights(s, h), scale = T(shape.scale), factor = T(1 / (1 - shape.dropout));
-            for (std::size_t j = 0; j < item.seen; ++j) row[j] *= scale;
+            cpu::map_elements(item.seen, row, [&](std::size_t j) { return row[j] * scale; });
             cpu::shifted_exponentials<T>(item.seen, row, log_sums[s * shape.num_heads + h], row);
             if (shape.dropout > 0)
-                cpu::attention_mask(shape, s * shape.num_heads + h, item.position, mask, item.seen, item.seen);
+                cpu::attention_mask(shape, s * shape.num_heads + h, item.position, factor, mask, item.seen, item.seen);
             else
-                std::fill_n(mask, item.seen, std::uint8_t(1));
+                std::fill_n(mask, item.seen, factor);
             const T *const upward = up.row(h), *const outward = out.row(h);
             const T total =
                 cpu::lane_sum<T>(x.cols, [&](std::size_t j) { return upward[j] * outward[j]; }) + slope * weights(s, h);
-            for (std::size_t j = 0; j < item.seen; ++j) {
-                const T kept = T(mask[j]) * factor, probability = row[j];
-                row[j] = probability * kept;
-                drow[j] = scale * probability * ((drow[j] + slope) * kept - total);
-            }
+            cpu::map_elements(item.seen, drow,
+                              [&](std::size_t j) { return scale * row[j] * ((drow[j] + slope) * mask[j] - total); });
+            cpu::map_packets<T>(item.seen, row, cpu::times, row, mask);
         }
         Gemm::product(Gemm::left(item.slopes), item.seen, keys, Item::heads(shape, du, s), false);
         if (dx.empty()) return;

@@ -124,12 +124,20 @@ Packet<float> slope_to_be_rounded(const Packet<float>& x) {
     return smooth_step(x, kind == Activation::gelu ? normal : tanh);
 }
 
+/// `value` where x > 0, and 0 elsewhere.
+template <class P>
+P where_positive(const P& x, const P& value) {
+    using namespace Eigen::internal;
+    return pand(pcmp_lt(pzero(x), x), value);
+}
+
 /// out[j] = activation(x[j]) for j in [0, count); out may be x.
 template <CpuBackend B, Activation kind>
 void activate_row(std::size_t count, const Scalar<B>* x, Scalar<B>* out) {
     using T = Scalar<B>;
     if constexpr (kind == Activation::relu)
-        for (std::size_t j = 0; j < count; ++j) out[j] = x[j] > 0 ? x[j] : T(0);
+        map_packets(
+            count, out, [](const auto& p) { return where_positive(p, p); }, x);
     else if constexpr (takes_rounded<B, kind>)
         map_packets(
             count, out, [](const auto& p) { return activate_to_be_rounded<kind>(p); }, x);
@@ -145,7 +153,8 @@ template <CpuBackend B, Activation kind>
 void activation_slope_row(std::size_t count, const Scalar<B>* x, Scalar<B>* out) {
     using T = Scalar<B>;
     if constexpr (kind == Activation::relu)
-        for (std::size_t j = 0; j < count; ++j) out[j] = x[j] > 0 ? T(1) : T(0);
+        map_packets(
+            count, out, [](const auto& p) { return where_positive(p, constant(T(1))); }, x);
     else if constexpr (takes_rounded<B, kind>)
         map_packets(
             count, out, [](const auto& p) { return slope_to_be_rounded<kind>(p); }, x);
@@ -161,7 +170,8 @@ template <CpuBackend B, Activation kind>
 void activation_gradient_row(std::size_t count, const Scalar<B>* x, const Scalar<B>* dy, Scalar<B>* out) {
     using T = Scalar<B>;
     if constexpr (kind == Activation::relu)
-        for (std::size_t j = 0; j < count; ++j) out[j] = x[j] > 0 ? dy[j] : T(0);
+        map_packets(
+            count, out, [](const auto& p, const auto& up) { return where_positive(p, up); }, x, dy);
     else if constexpr (takes_rounded<B, kind>)
         map_packets(
             count, out,
@@ -229,9 +239,9 @@ template <CpuBackend B>
 void tanh_backward_from_output(Context<B>& context, View<const Scalar<B>> y, View<Scalar<B>> dy) {
     using T = Scalar<B>;
     cpu::for_each_row(context, dy.rows, dy.cols, [&](std::size_t i) {
-        const T* out = y.row(i);
-        T* up = dy.row(i);
-        for (std::size_t j = 0; j < dy.cols; ++j) up[j] *= T(1) - out[j] * out[j];
+        const T* const out = y.row(i);
+        T* const up = dy.row(i);
+        cpu::map_elements(dy.cols, up, [&](std::size_t j) { return up[j] * (T(1) - out[j] * out[j]); });
     });
 }
 

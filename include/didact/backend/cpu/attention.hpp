@@ -85,11 +85,14 @@ class AttentionItem {
     std::span<const std::int32_t> rows_;
 };
 
-/// The dropout mask of one row of probabilities from `key` on, `seen` of `keys`, whichever queries there are beside it.
-inline void attention_mask(const AttentionShape& shape, std::size_t item, std::size_t position, std::uint8_t* mask,
-                           std::size_t seen, std::size_t keys, std::size_t key = 0) {
-    dropout_mask(shape.dropout_key, (std::uint64_t(item) << 24) + position, shape.dropout, mask, key + seen, key);
-    std::fill(mask + seen, mask + keys, std::uint8_t(0));
+/// What dropout multiplies one row of probabilities by, `factor` or 0, from `key` on, `seen` of `keys`, whichever
+/// queries there are beside it.
+template <class T>
+void attention_mask(const AttentionShape& shape, std::size_t item, std::size_t position, T factor, T* mask,
+                    std::size_t seen, std::size_t keys, std::size_t key = 0) {
+    dropout_mask(shape.dropout_key, (std::uint64_t(item) << 24) + position, shape.dropout, factor, mask, key + seen,
+                 key);
+    std::fill(mask + seen, mask + keys, T(0));
 }
 
 /// attention_forward by the products of a head.
@@ -100,8 +103,9 @@ void attention_forward_by(Context<B>& context, const AttentionShape& shape, View
     using T = Scalar<B>;
     using Operand = typename Products::Operand;
     const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();
+    const T kept = T(1 / (1 - shape.dropout));
     context.pool.for_each_tile(shape.sequences() * shape.num_heads, [&](std::size_t number) {
-        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
+        T* const mask = thread_scratch<T, 8>(longest);
         const AttentionItem item(shape, number, size);
         if (item.queries == 0) return;
         const bool past_caches = outgrows_cache(out);
@@ -136,9 +140,8 @@ void attention_forward_by(Context<B>& context, const AttentionShape& shape, View
                     totals[i] += shifted_exponentials<T>(seen, row, tops[i], row);
                     std::fill(row + seen, row + keys_here, T(0));
                     if (shape.dropout == 0) continue;
-                    attention_mask(shape, number, item.position(begin + i), mask, seen, keys_here, key);
-                    const T factor = T(1 / (1 - shape.dropout));
-                    for (std::size_t j = 0; j < keys_here; ++j) row[j] *= T(mask[j]) * factor;
+                    attention_mask(shape, number, item.position(begin + i), kept, mask, seen, keys_here, key);
+                    map_packets<T>(keys_here, row, times, row, mask);
                 }
                 products.weighted(p.middle_cols(0, keys_here), values, key, o);
             });
@@ -160,8 +163,9 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
                            View<Scalar<B>> dk, View<Scalar<B>> dv) {
     using T = Scalar<B>;
     const std::size_t size = out.cols / shape.num_heads, longest = shape.longest();
+    const T kept = T(1 / (1 - shape.dropout));
     context.pool.for_each_tile(shape.sequences() * shape.num_heads, [&](std::size_t number) {
-        std::uint8_t* const mask = thread_scratch<std::uint8_t, 0>(longest);
+        T* const mask = thread_scratch<T, 8>(longest);
         const AttentionItem item(shape, number, size);
         item.fetch<false>(item.of_queries(out));
         const bool past_caches = outgrows_cache(dk);
@@ -182,10 +186,9 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
         for (const View<T>& zero : {key_sums, value_sums}) std::fill_n(zero.data, zero.rows * zero.stride, T(0));
         item.for_each_block(block.queries, [&](std::size_t begin, std::size_t count, std::size_t all) {
             const View<T> query_sums = sums.middle_rows(0, count), to = item.of_queries(dq).middle_rows(begin, count);
-            using Eigen::internal::pmul, Eigen::internal::psub;
+            using Eigen::internal::pmadd, Eigen::internal::pmul, Eigen::internal::psub;
             // Σⱼ pⱼ dpⱼ equals dout · out, with dropout too, because out is made from the dropped probabilities.
             std::array<T, AttentionBlock::most_queries> totals;
-            const auto times = [](const auto& x, const auto& y) { return pmul(x, y); };
             for (std::size_t i = 0; i < count; ++i)
                 totals[i] = sum_packets<T>(size, times, upward.row(begin + i), o.row(begin + i));
             item.for_each_key_block(all, block.keys, [&](std::size_t key, std::size_t keys_here) {
@@ -205,13 +208,13 @@ void attention_backward_by(Context<B>& context, const AttentionShape& shape, Vie
                         map_packets(keys_here, drow, slope, row, drow);
                         continue;
                     }
-                    attention_mask(shape, number, item.position(begin + i), mask, seen, keys_here, key);
-                    const T factor = T(1 / (1 - shape.dropout));
-                    for (std::size_t j = 0; j < keys_here; ++j) {
-                        const T kept = T(mask[j]) * factor, probability = row[j];
-                        row[j] = probability * kept;
-                        drow[j] = probability * (drow[j] * kept - totals[i]);
-                    }
+                    attention_mask(shape, number, item.position(begin + i), kept, mask, seen, keys_here, key);
+                    const auto slope = [shift = constant(-totals[i])](const auto& probability, const auto& up,
+                                                                      const auto& factor) {
+                        return pmul(probability, pmadd(up, factor, shift));
+                    };
+                    map_packets(keys_here, drow, slope, row, drow, mask);
+                    map_packets<T>(keys_here, row, times, row, mask);
                 }
                 const View<const T> probabilities = p.middle_cols(0, keys_here), slope = dp.middle_cols(0, keys_here);
                 products.add_weighted_transposed(probabilities, up.right, begin, key, value_sums);

@@ -15,14 +15,16 @@ namespace cpu {
 /// So many elements of a stream are decided together.
 inline constexpr std::size_t dropout_elements = 128;
 
-/// Writes 1 (kept) or 0 for the elements [first, count) of the stream (key, row) of `count`: an element is kept when
-/// its 16 random bits are not below p · 2¹⁶. One Philox block decides eight elements. They lie apart, so that 16 blocks
-/// run side by side; the last elements are shared out among as few blocks as they need. `first` is a multiple of
+/// Writes `kept` or 0 for the elements [first, count) of the stream (key, row) of `count`: an element is kept when its
+/// 16 random bits are not below p · 2¹⁶. One Philox block decides eight elements. They lie apart, so that 16 blocks run
+/// side by side; the last elements are shared out among as few blocks as they need. `first` is a multiple of
 /// dropout_elements; `count` may be a smaller multiple of it instead, with the same results.
-inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::uint8_t* mask, std::size_t count,
-                         std::size_t first = 0) {
+template <class T>
+void dropout_mask(std::uint64_t key, std::uint64_t row, double p, T kept, T* mask, std::size_t count,
+                  std::size_t first = 0) {
     constexpr std::size_t lanes = dropout_elements / 8;
     const std::int32_t threshold = std::int32_t(p * 65536.0);
+    const auto decide = [&](std::uint32_t bits) { return std::int32_t(bits) >= threshold ? kept : T(0); };
     const std::array<std::uint32_t, 2> key_words = {std::uint32_t(key), std::uint32_t(key >> 32)};
     WordVector first_blocks;
     for (std::size_t l = 0; l < word_lanes; ++l) first_blocks[l] = std::uint32_t(l);
@@ -33,8 +35,7 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
                 const auto words =
                     philox({std::uint32_t(begin / 8 + l), std::uint32_t(row), std::uint32_t(row >> 32), 0}, key_words);
                 for (std::size_t part = 0; part < 8 && part * blocks + l < here; ++part)
-                    mask[part * blocks + l] =
-                        std::int32_t((words[part / 2] >> (16 * (part % 2))) & 0xFFFFu) >= threshold;
+                    mask[part * blocks + l] = decide((words[part / 2] >> (16 * (part % 2))) & 0xFFFFu);
             }
             continue;
         }
@@ -48,16 +49,31 @@ inline void dropout_mask(std::uint64_t key, std::uint64_t row, double p, std::ui
         philox_lanes(x, key_words);
         std::array<std::uint32_t, 4 * lanes> words;
         std::memcpy(words.data(), x.data(), sizeof x);
-        std::array<std::uint8_t, 8 * lanes> part_of_block;
-        std::uint8_t* const kept = here == part_of_block.size() ? mask : part_of_block.data();
+        std::array<T, 8 * lanes> decided;
         for (std::size_t w = 0; w < 4; ++w)
             for (std::size_t l = 0; l < lanes; ++l) {
-                kept[2 * w * lanes + l] = std::int32_t(words[w * lanes + l] & 0xFFFFu) >= threshold;
-                kept[(2 * w + 1) * lanes + l] = std::int32_t(words[w * lanes + l] >> 16) >= threshold;
+                decided[2 * w * lanes + l] = decide(words[w * lanes + l] & 0xFFFFu);
+                decided[(2 * w + 1) * lanes + l] = decide(words[w * lanes + l] >> 16);
             }
-        if (kept == mask) continue;
-        for (std::size_t part = 0, done = 0; done < here; ++part, done += blocks)
-            std::copy_n(kept + part * lanes, std::min(blocks, here - done), mask + done);
+        if (here == decided.size())
+            std::copy_n(decided.data(), here, mask);
+        else
+            for (std::size_t part = 0, done = 0; done < here; ++part, done += blocks)
+                std::copy_n(decided.data() + part * lanes, std::min(blocks, here - done), mask + done);
+    }
+}
+
+/// out[j] = f(kept, in[j]...) for j in [0, count), by packets, with kept = `factor` where mask[j] is 1, and 0
+/// elsewhere.
+template <class T, class F, class... In>
+void map_kept(std::size_t count, const std::uint8_t* mask, T factor, T* out, const F& f, const In*... in) {
+    for (std::size_t begin = 0; begin < count; begin += dropout_elements) {
+        const std::size_t here = std::min(dropout_elements, count - begin);
+        std::array<std::uint8_t, dropout_elements> bytes;
+        std::copy_n(mask + begin, here, bytes.data());
+        std::array<T, dropout_elements> kept;
+        for (std::size_t j = 0; j < dropout_elements; ++j) kept[j] = T(bytes[j]) * factor;
+        map_packets<T>(here, out + begin, f, kept.data(), in + begin...);
     }
 }
 
@@ -71,16 +87,14 @@ void dropout_forward(Context<B>& context, double p, std::uint64_t key, View<cons
     using T = Scalar<B>;
     const T factor = T(1 / (1 - p));
     cpu::for_each_row(context, y.rows, y.cols, [&](std::size_t i) {
-        std::uint8_t* kept = mask.data() + i * y.cols;
-        cpu::dropout_mask(key, context.tokens.empty() ? i : std::size_t(context.tokens[i]), p, kept, y.cols);
-        const T* in = x.row(i);
-        T* out = y.row(i);
-        if (residual.empty()) {
-            for (std::size_t j = 0; j < y.cols; ++j) out[j] = in[j] * (T(kept[j]) * factor);
-        } else {
-            const T* to = residual.row(i);
-            for (std::size_t j = 0; j < y.cols; ++j) out[j] = to[j] + in[j] * (T(kept[j]) * factor);
-        }
+        std::uint8_t* const kept = mask.data() + i * y.cols;
+        const std::size_t stream = context.tokens.empty() ? i : std::size_t(context.tokens[i]);
+        cpu::dropout_mask(key, stream, p, std::uint8_t(1), kept, y.cols);
+        if (residual.empty()) return cpu::map_kept(y.cols, kept, factor, y.row(i), cpu::times, x.row(i));
+        const auto times_plus = [](const auto& a, const auto& b, const auto& c) {
+            return Eigen::internal::pmadd(a, b, c);
+        };
+        cpu::map_kept(y.cols, kept, factor, y.row(i), times_plus, x.row(i), residual.row(i));
     });
 }
 
@@ -91,10 +105,7 @@ void dropout_backward(Context<B>& context, double p, std::span<const std::uint8_
     using T = Scalar<B>;
     const T factor = T(1 / (1 - p));
     cpu::for_each_row(context, dx.rows, dx.cols, [&](std::size_t i) {
-        const std::uint8_t* kept = mask.data() + i * dx.cols;
-        const T* in = dy.row(i);
-        T* out = dx.row(i);
-        for (std::size_t j = 0; j < dx.cols; ++j) out[j] = in[j] * (T(kept[j]) * factor);
+        cpu::map_kept(dx.cols, mask.data() + i * dx.cols, factor, dx.row(i), cpu::times, dy.row(i));
     });
 }
 

@@ -1,12 +1,16 @@
 #pragma once
 #include <algorithm>
 
+#include "didact/backend/cpu/elements.hpp"
 #include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/tag.hpp"
 
 namespace didact {
 
 namespace cpu {
+
+/// x y, of packets.
+inline constexpr auto times = [](const auto& x, const auto& y) { return Eigen::internal::pmul(x, y); };
 
 /// out = f(in...), packet by packet, all (rows, cols); out may be one of `in`. Matrices without gaps are one long row.
 template <CpuBackend B, class F, class... In>
@@ -38,8 +42,7 @@ void add(Context<B>& context, View<const Scalar<B>> a, View<const Scalar<B>> b, 
 /// out = a ⊙ b, all (rows, cols); out may be a or b.
 template <CpuBackend B>
 void multiply(Context<B>& context, View<const Scalar<B>> a, View<const Scalar<B>> b, View<Scalar<B>> out) {
-    cpu::map_matrices<B>(
-        context, out, [](const auto& x, const auto& y) { return Eigen::internal::pmul(x, y); }, a, b);
+    cpu::map_matrices<B>(context, out, cpu::times, a, b);
 }
 
 /// out[n] = Σ_k weights[n · m + k] · a[n · m + k]², for the m = a.rows / out.rows rows of `a` that belong to row n.
@@ -49,11 +52,11 @@ void sum_weighted_squares(Context<B>& context, View<const Scalar<B>> a, std::spa
     using T = Scalar<B>;
     const std::size_t many = a.rows / out.rows;
     cpu::for_each_row(context, out.rows, many * out.cols, [&](std::size_t n) {
-        T* z = out.row(n);
+        T* const z = out.row(n);
         std::fill_n(z, out.cols, T(0));
         for (std::size_t i = n * many; i < (n + 1) * many; ++i) {
-            const T* x = a.row(i);
-            for (std::size_t j = 0; j < out.cols; ++j) z[j] += weights[i] * x[j] * x[j];
+            const T* const x = a.row(i);
+            cpu::map_elements(out.cols, z, [&](std::size_t j) { return z[j] + weights[i] * x[j] * x[j]; });
         }
     });
 }

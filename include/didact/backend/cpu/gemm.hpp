@@ -4,6 +4,7 @@
 
 #include "didact/backend/cpu/amx_gemm.hpp"
 #include "didact/backend/cpu/eigen_gemm.hpp"
+#include "didact/backend/cpu/elements.hpp"
 #include "didact/backend/cpu/thin_gemm.hpp"
 #include "didact/core/error.hpp"
 #if DIDACT_WITH_ONEDNN
@@ -133,7 +134,7 @@ View<const Operand> rounded(Context<B>& context, View<const Scalar<B>> x, std::s
     for_each_row(context, rows, x.cols, [&](std::size_t i) {
         Operand* const to = out.row(i);
         if (i < x.rows)
-            std::transform(x.row(i), x.row(i) + x.cols, to, [](float value) { return Operand(bf16::nearest(value)); });
+            map_elements(x.cols, to, [from = x.row(i)](std::size_t j) { return Operand(bf16::nearest(from[j])); });
         else
             std::fill_n(to, x.cols, Operand{});
     });

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <span>
 
+#include "didact/backend/cpu/elements.hpp"
 #include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/row_sums.hpp"
 #include "didact/backend/cpu/tag.hpp"
@@ -115,9 +116,9 @@ void add_squares(Context<B>& context, double factor, std::span<const Scalar<B>> 
     constexpr std::size_t width = 16384;
     context.pool.for_each_tile(tile_count(values.size(), width), [&](std::size_t tile) {
         const TileRange range = tile_range(tile, width, values.size());
-        const T* const v = values.data();
-        T* const s = sums.data();
-        for (std::size_t i = range.begin; i < range.end; ++i) s[i] += T(factor) * v[i] * v[i];
+        const T* const v = values.data() + range.begin;
+        T* const s = sums.data() + range.begin;
+        cpu::map_elements(range.size(), s, [&](std::size_t i) { return s[i] + T(factor) * v[i] * v[i]; });
     });
 }
 
