@@ -111,6 +111,7 @@ TEST_SUITE("property") {
         check_head<Trunk, heads::SequenceClassification<first_token_tanh>>(tiny(0.2), one_class, plain);
         check_head<Trunk, heads::SequenceClassification<first_token>>(tiny(0), one_class, weighted);
         check_head<Trunk, heads::SequenceClassification<mean>>(tiny(0.2), one_class, weighted);
+        check_head<Trunk, heads::SequenceClassification<last_token>>(tiny(0.2), one_class, weighted);
     }
 
     TEST_CASE("multi-label, regression and ranking heads have the slopes of their losses") {
@@ -164,7 +165,7 @@ TEST_SUITE("property") {
             tiny(0.1), one_class, {.num_labels = 3});
         TransformerConfig relu = tiny(0);
         relu.activation = "gelu_new";
-        check_head<Transformer<arch::Gpt2, B>, heads::SequenceClassification<heads::Pooling::first_token>>(
+        check_head<Transformer<arch::Gpt2, B>, heads::SequenceClassification<heads::Pooling::last_token>>(
             relu, one_class, {.num_labels = 3});
     }
 
@@ -244,7 +245,8 @@ TEST_SUITE("property") {
         using Gpt2 = Transformer<arch::Gpt2, B>;
         check(Model<Bert, heads::SequenceClassification<>>(tiny(0.2), 3), batch_for(one_class, 1));
         check(Model<Bert, heads::SequenceClassification<first_token>>(tiny(0.2), 3), batch_for(one_class));
-        check(Model<Gpt2, heads::SequenceClassification<first_token>>(tiny(0.2), 3), batch_for(one_class));
+        check(Model<Gpt2, heads::SequenceClassification<heads::Pooling::last_token>>(tiny(0.2), 3),
+              batch_for(one_class));
         check(
             Model<Transformer<arch::Bert, B, nn::NoAdapter, EveryBlock>, heads::SequenceClassification<>>(tiny(0.2), 3),
             batch_for(one_class));

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "didact/didact.hpp"
 
 namespace head_options_test {
@@ -40,6 +42,30 @@ TEST_SUITE("unit") {
                        heads::Regression<>, heads::MultiLabelClassification<>, heads::Ranking<>) {
         CHECK_THROWS_WITH_AS(add_head<Head>(smoothed), doctest::Contains("has no label smoothing"), Error);
         CHECK_THROWS_WITH_AS(add_head<Head>(weighted), doctest::Contains("class weights"), Error);
+    }
+
+    TEST_CASE_TEMPLATE("a head over labels needs some, and one that is refused leaves the model as it was", Head,
+                       heads::SequenceClassification<>, heads::TokenClassification) {
+        Model<Trunk, Head> model(config, 1);
+        const std::size_t parameters = model.parameters().count();
+        CHECK_THROWS_WITH_AS(model.add_head({.name = "topic"}), "task 'topic' has neither labels nor num_labels",
+                             Error);
+        CHECK(model.tasks() == 0);
+        CHECK(model.parameters().count() == parameters);
+        CHECK(model.add_head({.labels = {"a", "b"}}) == 0);
+        CHECK(model.task_name(0) == "main");
+    }
+
+    TEST_CASE("label smoothing lies in [0, 1), class weights are not negative and not all zero") {
+        using Head = heads::SequenceClassification<>;
+        for (const double smoothing : {-0.1, 1.0, 10.0, std::nan("")})
+            CHECK_THROWS_WITH_AS(add_head<Head>({.num_labels = 2, .label_smoothing = smoothing}),
+                                 doctest::Contains("it must lie in [0, 1)"), Error);
+        CHECK_THROWS_WITH_AS(add_head<Head>({.num_labels = 2, .class_weights = {1, -1}}),
+                             "task 'main': a class weight is -1, it must not be negative", Error);
+        CHECK_THROWS_AS(add_head<Head>({.num_labels = 2, .class_weights = {1, std::nanf("")}}), Error);
+        CHECK_THROWS_WITH_AS(add_head<Head>({.num_labels = 2, .class_weights = {0, 0}}),
+                             "task 'main': all class weights are 0", Error);
     }
 
     TEST_CASE("a language model takes label smoothing and refuses class weights") {

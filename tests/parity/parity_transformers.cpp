@@ -214,31 +214,33 @@ template <class Adapter, class B>
 void run_family(const Case& the_case, const std::filesystem::path& out, const auto&... policies) {
     const std::string family = the_case.field<std::string>("family");
     const std::string head = io::field<std::string>(the_case.field<Json>("head"), "problem_type", the_case.source());
-    if (family == "gpt2") {
-        using Head = heads::CausalLanguageModel;
-        require(head == Head::problem_type, the_case.source(), ": a GPT-2 model has no head '", head, "'");
-        const auto config = io::read_config<arch::Gpt2>(the_case.model());
-        Model<Transformer<arch::Gpt2, B, Adapter>, Head> model(config.transformer, 1);
-        return run<Head>(the_case, model, out, policies...);
-    }
-    const auto bert = [&]<class... Heads>() {
-        const auto config = io::read_config<arch::Bert>(the_case.model());
+    const auto run_with = [&]<class A, class... Heads>() {
+        const auto config = io::read_config<A>(the_case.model());
         bool found = false;
         const auto try_head = [&]<class Head>() {
             if (head != Head::problem_type) return;
             found = true;
-            Model<Transformer<arch::Bert, B, Adapter>, Heads...> model(config.transformer, 1);
+            Model<Transformer<A, B, Adapter>, Heads...> model(config.transformer, 1);
             run<Head>(the_case, model, out, policies...);
         };
         (try_head.template operator()<Heads>(), ...);
-        require(found, the_case.source(), ": there is no head '", head, "'");
+        require(found, the_case.source(), ": a ", A::model_type, " model has no head '", head, "'");
     };
-    if constexpr (sizeof...(policies) > 0)
-        bert.template operator()<heads::SequenceClassification<>>();
-    else
-        bert.template
-        operator()<heads::SequenceClassification<>, heads::MultiLabelClassification<>, heads::Regression<>,
+    using heads::Pooling;
+    constexpr bool adapted = sizeof...(policies) > 0;
+    if (family == "gpt2") {
+        if constexpr (adapted)
+            run_with.template operator()<arch::Gpt2, heads::CausalLanguageModel>();
+        else
+            run_with.template
+            operator()<arch::Gpt2, heads::CausalLanguageModel, heads::SequenceClassification<Pooling::last_token>>();
+    } else if constexpr (adapted) {
+        run_with.template operator()<arch::Bert, heads::SequenceClassification<>>();
+    } else {
+        run_with.template
+        operator()<arch::Bert, heads::SequenceClassification<>, heads::MultiLabelClassification<>, heads::Regression<>,
                    heads::TokenClassification, heads::Span, heads::MaskedLanguageModel>();
+    }
 }
 
 void run_case(const std::filesystem::path& folder) {

@@ -188,6 +188,17 @@ class Regression(Sequence):
         return {"values": np.round(draw.normal(size=self.head["num_labels"]) * 8).tolist()}
 
 
+class SingleLabelOfLastToken(SingleLabel):
+    """Transformers finds the last token as the last that is not padding, whose number the saved config must say."""
+
+    family = "gpt2"
+
+    def load(self, folder, precision, **options):
+        model = super().load(folder, precision, **options)
+        model.config.pad_token_id = 0
+        return model
+
+
 class Tokens(Case):
     auto, problem_type = transformers.AutoModelForTokenClassification, "token_classification"
 
@@ -463,7 +474,8 @@ def small_cases(draw):
     for case in cases:
         case.draw_samples(draw, LENGTHS, 120)
     words = [NextWords("GPT-2 next words", gpt2(), draw),
-             NextWords("GPT-2 next words, relu, smoothed", gpt2(activation_function="relu", n_inner=72), draw, smoothed)]
+             NextWords("GPT-2 next words, relu, smoothed", gpt2(activation_function="relu", n_inner=72), draw, smoothed),
+             SingleLabelOfLastToken("GPT-2 classification", gpt2(), draw, {"num_labels": 4})]
     return cases + [case.draw_samples(draw, [7, 2, 19, 3, 40, 12], 120, types=0) for case in words]
 
 

@@ -134,7 +134,7 @@ nlohmann::json config_json(const Model& model) {
                 {{"name", options.name}, {"problem_type", Head::problem_type}, {"labels", options.labels}});
             if (task > 0) return;
             if constexpr (requires { Head::pooling_name; })
-                if (Head::pooling_name != std::string("first_token_tanh"))
+                if (Head::pooling_name != std::string(A::causal ? "last_token" : "first_token_tanh"))
                     json["didact"]["pooling"] = Head::pooling_name;
             if (!json["didact"].contains("pooling")) class_name = A::class_prefix + suffix_of(Head::problem_type);
             // Transformers takes the number of outputs from the names, for regression too.

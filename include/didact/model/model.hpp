@@ -56,10 +56,11 @@ class Model {
         require(options.class_weights.empty() || options.class_weights.size() == options.num_labels, "task '",
                 options.name, "' has ", options.num_labels, " labels and ", options.class_weights.size(),
                 " class weights");
+        options.check();
         auto& list = std::get<List<Head>>(heads_).layers;
-        tasks_.push_back({options.name, kind_of<Head>(), list.size()});
         const ParameterId first = ParameterId(store_->count());
-        list.emplace_back(*store_, trunk_, options, tasks_.size() == 1);
+        list.emplace_back(*store_, trunk_, options, tasks_.empty());
+        tasks_.push_back({options.name, kind_of<Head>(), list.size() - 1});
         store_->add_head(first);
         return tasks_.size() - 1;
     }

@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,21 @@ struct HeadOptions {
     std::vector<std::string> labels = {};  ///< their names, for config.json and reports; may be empty
     double label_smoothing = 0;            ///< of cross-entropy over classes or a vocabulary
     std::vector<float> class_weights = {}; ///< of cross-entropy over classes; empty: 1 each
+
+    /// Throws Error where a loss could not be made so.
+    void check() const {
+        require(label_smoothing >= 0 && label_smoothing < 1, "task '", name, "': label_smoothing is ", label_smoothing,
+                ", it must lie in [0, 1)");
+        double sum = 0;
+        for (const float weight : class_weights) {
+            require(weight >= 0 && std::isfinite(weight), "task '", name, "': a class weight is ", weight,
+                    ", it must not be negative");
+            sum += double(weight);
+        }
+        require(class_weights.empty() || sum > 0, "task '", name, "': all class weights are 0");
+    }
+    /// Throws Error where a head over labels has none.
+    void check_labels() const { require(num_labels > 0, "task '", name, "' has neither labels nor num_labels"); }
 };
 
 namespace heads {

@@ -4,8 +4,16 @@
 namespace didact::heads {
 
 /// How a sequence becomes one vector. first_token_tanh: BERT's pooler, tanh(W h₀ + b). first_token: h₀ as it is.
-/// mean: the mean over its tokens.
-enum class Pooling { first_token_tanh, first_token, mean };
+/// mean: the mean over its tokens. last_token: the last one's, the only one that has seen all others where attention is
+/// causal, and a classifier without bias, as in Transformers' GPT2ForSequenceClassification.
+enum class Pooling { first_token_tanh, first_token, mean, last_token };
+
+/// Whether a token sees only those before it.
+template <class Trunk>
+inline constexpr bool is_causal = false;
+template <class Trunk>
+requires requires { Trunk::Architecture::causal; }
+inline constexpr bool is_causal<Trunk> = Trunk::Architecture::causal;
 
 /// A head with one output row a sequence: pooling, dropout, linear, loss. `Loss` says what the outputs mean; see
 /// heads/sequence_losses.hpp.
@@ -21,7 +29,13 @@ struct Sequence {
         static constexpr bool couples_samples = requires { requires Loss::couples_samples; };
         static constexpr const char* pooling_name = pooling == Pooling::first_token_tanh ? "first_token_tanh"
                                                     : pooling == Pooling::first_token    ? "first_token"
+                                                    : pooling == Pooling::last_token     ? "last_token"
                                                                                          : "mean";
+        static constexpr bool of_last_token = pooling == Pooling::last_token;
+        static_assert(
+            !(is_causal<Trunk> && (pooling == Pooling::first_token || pooling == Pooling::first_token_tanh)),
+            "didact: under causal attention the first token sees no other, so a head that reads it would tell "
+            "no two texts with the same first token apart: take Pooling::last_token or Pooling::mean");
 
         struct Saved {
             View<const S> pooled;
@@ -29,6 +43,7 @@ struct Sequence {
             typename nn::Linear<B>::Saved pooler, classifier;
             typename nn::Dropout<B>::Saved dropout;
             typename Loss::template Saved<B> loss;
+            std::vector<std::int32_t> last_tokens;
         };
 
         Layer(ParameterStore<B>& store, const Trunk& trunk, const HeadOptions& options, bool first)
@@ -37,6 +52,7 @@ struct Sequence {
                 refuse_class_weights(options, problem_type);
                 refuse_label_smoothing(options, problem_type);
             }
+            options.check_labels();
             const std::size_t hidden = trunk.output_size();
             const Initializer normal = Initializer::normal(trunk.config().initializer_range);
             if constexpr (pooling == Pooling::first_token_tanh) {
@@ -46,18 +62,24 @@ struct Sequence {
                                         nn::WeightLayout::out_in, true, false);
             }
             std::string name = "classifier";
-            if constexpr (requires { Trunk::Architecture::classifier; }) name = Trunk::Architecture::classifier;
+            if constexpr (of_last_token)
+                name = "score";
+            else if constexpr (requires { Trunk::Architecture::classifier; })
+                name = Trunk::Architecture::classifier;
             classifier_ = nn::Linear<B>(store, tensor_name(options, first, name), hidden, options.num_labels, normal,
-                                        nn::WeightLayout::out_in, true, false);
+                                        nn::WeightLayout::out_in, !of_last_token, false);
             dropout_.p = trunk.config().classifier_dropout;
         }
 
         const HeadOptions& options() const { return options_; }
 
-        /// The first token of each sequence.
-        std::span<const std::int32_t> tokens_read(Context<B>&, const Batch& batch, Saved&) const
+        /// The first or the last token of each sequence.
+        std::span<const std::int32_t> tokens_read(Context<B>&, const Batch& batch, Saved& saved) const
             requires(pooling != Pooling::mean) {
-            return first_tokens(batch);
+            if constexpr (!of_last_token) return std::span(batch.cu_seqlens).first(batch.size());
+            saved.last_tokens.assign(batch.cu_seqlens.begin() + 1, batch.cu_seqlens.end());
+            for (std::int32_t& end : saved.last_tokens) --end;
+            return saved.last_tokens;
         }
 
         /// Keeps logits of shape (sequences, num_labels).
@@ -68,7 +90,7 @@ struct Sequence {
                 segment_mean(context, hidden, batch.cu_seqlens, mean);
                 saved.pooled = mean;
             } else {
-                saved.pooled = rows_read(context, batch, hidden, first_tokens(batch));
+                saved.pooled = rows_read(context, batch, hidden, tokens_read(context, batch, saved));
             }
             if constexpr (pooling == Pooling::first_token_tanh) {
                 const View<S> pooled = context.scratch(batch.size(), hidden.cols);
@@ -119,13 +141,13 @@ struct Sequence {
             dropout_.backward(context, dpooled, dpooled, saved.dropout);
             if constexpr (pooling == Pooling::mean) {
                 segment_mean_backward(context, dpooled, batch.cu_seqlens, dhidden);
-            } else if constexpr (pooling == Pooling::first_token) {
-                rows_read_backward(context, dpooled, first_tokens(batch), dhidden);
+            } else if constexpr (pooling != Pooling::first_token_tanh) {
+                rows_read_backward(context, dpooled, tokens_read(context, batch, saved), dhidden);
             } else {
                 tanh_backward_from_output(context, saved.pooled, dpooled);
                 const View<S> dfirst = dhidden.empty() ? View<S>() : context.scratch(dpooled.rows, dpooled.cols);
                 pooler_.backward(context, dpooled, dfirst, saved.pooler);
-                if (!dhidden.empty()) rows_read_backward(context, dfirst, first_tokens(batch), dhidden);
+                if (!dhidden.empty()) rows_read_backward(context, dfirst, tokens_read(context, batch, saved), dhidden);
             }
         }
 
@@ -143,10 +165,6 @@ struct Sequence {
         }
 
       private:
-        static std::span<const std::int32_t> first_tokens(const Batch& batch) {
-            return std::span<const std::int32_t>(batch.cu_seqlens).first(batch.size());
-        }
-
         HeadOptions options_;
         nn::Linear<B> pooler_, classifier_;
         nn::Dropout<B> dropout_;

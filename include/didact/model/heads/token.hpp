@@ -64,6 +64,7 @@ struct TokenClassification {
 
         Layer(ParameterStore<B>& store, const Trunk& trunk, const HeadOptions& options, bool first)
             : options_(options) {
+            options.check_labels();
             std::string name = "classifier";
             if constexpr (requires { Trunk::Architecture::classifier; }) name = Trunk::Architecture::classifier;
             tokens_.linear = nn::Linear<B>(store, tensor_name(options, first, name), trunk.output_size(),
