@@ -66,6 +66,7 @@ Observer::Observer(const Options& options, std::size_t steps_before) : every_(op
         lines_.emplace(lines, options.resume ? report::JsonLines::place_after(lines, steps_before) : Place());
     if (options.tensorboard) tensorboard_.emplace(out / "tensorboard");
     if (every_ > 0) checkpoint_.emplace(CheckpointOptions{out / "checkpoints", every_});
+    if (checkpoint_ && !options.resume) checkpoint_->start_anew();
 }
 
 void Observer::step(const report::StepReport& report) {

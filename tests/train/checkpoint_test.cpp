@@ -89,6 +89,77 @@ TEST_SUITE("unit") {
         changed.batch_size = 16;
         CHECK(error(data, changed, adamw) == of_run + "batch_size 8 and this one has batch_size 16");
     }
+
+    TEST_CASE("checkpoint: a run with another loss or dropout does not go on from it") {
+        const ScratchFolder folder;
+        const Dataset data = small::sentences("train", 16, 3, 1);
+        const TrainingOptions options{.steps = 2, .batch_size = 8};
+        const auto run = [&](const TransformerConfig& config, const HeadOptions& head, bool resumes) {
+            small::BertModel<Cpu<float>> model(config, 3);
+            model.add_head(head);
+            Trainer trainer(model);
+            if (resumes) load_checkpoint(trainer, folder.path / "step-1.checkpoint");
+            Checkpoint write({folder.path, 1});
+            trainer.fit(data, options, write);
+        };
+        const HeadOptions plain{.num_labels = 3};
+        run(small::config(0.1), plain, false);
+        CHECK_NOTHROW(run(small::config(0.1), plain, true));
+        const auto error = [&](const TransformerConfig& config, const HeadOptions& head) {
+            return error_of([&] { run(config, head, true); }, folder.path);
+        };
+        CHECK(error(small::config(0.1), {.num_labels = 3, .label_smoothing = 0.1}) ==
+              "step-1.checkpoint: it is of a run with a head for single_label_classification of task 'main', "
+              "label_smoothing 0 and this one has a head for single_label_classification of task 'main', "
+              "label_smoothing 0.1");
+        CHECK(error(small::config(0.2), plain).find("hidden_dropout 0.1 and this one has hidden_dropout 0.2") !=
+              std::string::npos);
+        TransformerConfig other = small::config(0.1);
+        other.num_heads = 3;
+        CHECK(error(other, plain).find("num_heads 2 and this one has num_heads 3") != std::string::npos);
+    }
+
+    TEST_CASE("checkpoint: an earlier run's in the same folder neither stay nor make a run remove its own") {
+        const ScratchFolder folder;
+        const Dataset data = small::vectors("train", 32, 5, 3, 1);
+        const auto run = [&](std::size_t steps, bool anew) {
+            small::MlpModel<Cpu<float>> model(small::mlp_config(), 3);
+            model.add_head({.num_labels = 3});
+            Checkpoint write({folder.path, 2});
+            if (anew) write.start_anew();
+            CHECK((!anew || folder.entries() == 0));
+            Trainer(model).fit(data, {.steps = steps, .batch_size = 8}, write);
+        };
+        const auto there = [&](int step) {
+            return std::filesystem::exists(folder.path / ("step-" + std::to_string(step) + ".checkpoint"));
+        };
+        run(8, false);
+        CHECK((there(6) && there(8)));
+        run(4, false);
+        CHECK((there(2) && there(4)));
+        CHECK(folder.entries() == 2);
+        run(2, true);
+        CHECK(there(2));
+        CHECK(folder.entries() == 1);
+    }
+
+    TEST_CASE("checkpoint: one whose reading ends in an error leaves a trainer that does not train") {
+        const ScratchFolder folder;
+        const Dataset data = small::vectors("train", 32, 5, 3, 1);
+        small::MlpModel<Cpu<float>> model(small::mlp_config(), 3);
+        model.add_head({.num_labels = 3});
+        Trainer trainer(model);
+        trainer.fit(data, {.steps = 2, .batch_size = 8});
+        Archive out;
+        trainer.serialize(out);
+        Archive cut(out.bytes().substr(0, out.bytes().size() - 1), "cut.checkpoint");
+        CHECK_THROWS_AS(trainer.serialize(cut), Error);
+        CHECK_THROWS_WITH_AS(trainer.fit(data, {.steps = 2, .batch_size = 8}),
+                             "cut.checkpoint: reading it ended in an error, so the trainer's state is no run's", Error);
+        Archive in(out.bytes(), "whole.checkpoint");
+        trainer.serialize(in);
+        CHECK_NOTHROW(trainer.fit(data, {.steps = 2, .batch_size = 8}));
+    }
 }
 
 }

@@ -13,11 +13,13 @@ namespace didact {
 
 namespace checkpoint_file {
 
-inline constexpr std::string_view magic = "didact checkpoint 2\n";
+inline constexpr std::string_view kind = "didact checkpoint ", magic = "didact checkpoint 3\n";
 
 /// Throws Error unless `bytes` is a whole checkpoint; gives its contents.
 inline std::string contents(const std::string& bytes, const std::string& source) {
     const std::size_t head = magic.size() + 2 * sizeof(std::uint64_t);
+    require(bytes.starts_with(magic) || !bytes.starts_with(kind), source,
+            ": this checkpoint is of another version of didact");
     require(bytes.size() >= head && bytes.starts_with(magic), source, ": this is not a checkpoint");
     std::uint64_t size = 0, sum = 0;
     std::memcpy(&size, bytes.data() + magic.size(), sizeof size);
@@ -97,7 +99,8 @@ struct CheckpointOptions {
     std::size_t keep = 2; ///< the newest ones; older ones are removed
 };
 
-/// A callback that writes FOLDER/step-N.checkpoint every so many steps: `trainer.fit(data, options, checkpoint)`.
+/// A callback that writes FOLDER/step-N.checkpoint every so many steps: `trainer.fit(data, options, checkpoint)`. A
+/// folder is one run's: checkpoints of later steps than the run's own are an earlier run's, and are removed.
 class Checkpoint {
   public:
     explicit Checkpoint(CheckpointOptions options) : options_(std::move(options)) {
@@ -117,13 +120,20 @@ class Checkpoint {
         return true;
     }
 
+    /// Removes the checkpoints of the folder, or `resume` could find an earlier run's: for a run that does not go on
+    /// from them.
+    void start_anew() const {
+        for (const std::filesystem::path& path : checkpoint_file::list(options_.folder)) std::filesystem::remove(path);
+    }
+
     template <class TrainerType>
     void checkpoint(TrainerType& trainer) {
         const std::size_t step = trainer.moment().step_of_run;
         if (step % options_.every_steps != 0) return;
         save_checkpoint(trainer, options_.folder / ("step-" + std::to_string(step) + ".checkpoint"));
-        const auto paths = checkpoint_file::list(options_.folder);
-        for (std::size_t i = options_.keep; i < paths.size(); ++i) std::filesystem::remove(paths[i]);
+        std::size_t kept = 0;
+        for (const std::filesystem::path& path : checkpoint_file::list(options_.folder))
+            if (*checkpoint_file::step_of(path) > step || ++kept > options_.keep) std::filesystem::remove(path);
     }
 
   private:

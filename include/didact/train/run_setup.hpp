@@ -3,6 +3,7 @@
 #include <string>
 
 #include "didact/data/stream.hpp"
+#include "didact/model/config.hpp"
 #include "didact/train/options.hpp"
 
 namespace didact {
@@ -25,18 +26,44 @@ inline void check_setup(const Stream& stream, const TrainingOptions& options, st
             " and no experience has validation data to stop by");
 }
 
-/// What a run must have in common with the checkpoint that it goes on from, one thing a line: its data, the backend and
+/// What a model computes and trains for beside its parameters' names and shapes, one thing a line.
+template <class Model>
+void describe_model(const Model& model, std::ostream& text) {
+    text << "backend " << Model::B::name << '\n';
+    if constexpr (requires { model.trunk().config().num_heads; }) {
+        const TransformerConfig& config = model.trunk().config();
+        text << "num_heads " << config.num_heads << "\nactivation " << config.activation << "\nlayer_norm_epsilon "
+             << config.layer_norm_epsilon << "\nhidden_dropout " << config.hidden_dropout << "\nattention_dropout "
+             << config.attention_dropout << "\nembedding_dropout " << config.dropout_of_embeddings()
+             << "\nclassifier_dropout " << config.classifier_dropout << '\n';
+    }
+    for (std::size_t task = 0; task < model.tasks(); ++task)
+        model.with_head(task, [&](const auto& head) {
+            text << "a head for " << head.problem_type << " of task '" << model.task_name(task) << '\'';
+            if constexpr (requires { head.options(); }) {
+                text << ", label_smoothing " << head.options().label_smoothing;
+                for (const float weight : head.options().class_weights) text << ", class weight " << weight;
+            }
+            text << '\n';
+        });
+}
+
+/// What a run must have in common with the checkpoint that it goes on from, one thing a line: its data, its model and
 /// the options that decide which sample comes when. Its length, the threads and how it evaluates may change.
-inline std::string describe_run(const Stream& stream, const TrainingOptions& options, const char* backend) {
+template <class Model>
+std::string describe_run(const Model& model, const Stream& stream, const TrainingOptions& options) {
     std::ostringstream text;
     text << "seed " << options.seed << "\nbatch_size " << options.batch_size << "\naccumulation "
          << options.accumulation << "\nmicro_batch_tokens " << options.micro_batch_tokens << "\nmax_gradient_norm "
-         << options.max_gradient_norm << "\nreset_optimizer " << options.reset_optimizer << "\nbackend " << backend
-         << '\n';
+         << options.max_gradient_norm << "\nreset_optimizer " << options.reset_optimizer << '\n';
+    describe_model(model, text);
     for (const Experience& experience : stream)
-        for (const TaskData& data : experience.tasks)
+        for (const TaskData& data : experience.tasks) {
             text << "in experience '" << experience.name << "' for task " << data.task << ' ' << data.train.size()
-                 << " training samples of digest " << std::hex << data.train.digest() << std::dec << '\n';
+                 << " training samples of digest " << std::hex << data.train.digest() << std::dec;
+            if (data.masking) text << ", masked with probability " << data.masking->probability;
+            text << '\n';
+        }
     return text.str();
 }
 

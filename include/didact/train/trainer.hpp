@@ -86,8 +86,9 @@ class Trainer {
     /// What `fit` does first: throws Error where it could not train on this stream, or could not go on with it from the
     /// checkpoint that was restored.
     void check_run(const Stream& stream, const TrainingOptions& options) const {
+        require(!half_read_, restored_from_, ": reading it ended in an error, so the trainer's state is no run's");
         check_setup(stream, options, model_.tasks());
-        const std::string run = describe_run(stream, options, B::name);
+        const std::string run = describe_run(model_, stream, options);
         require(!restored_ || run == run_, restored_from_, ": ",
                 first_difference("it is of a run with ", run_, " and this one has ", run));
     }
@@ -96,6 +97,7 @@ class Trainer {
     /// bit. That `fit` throws Error where its data or what describe_run names are others.
     void serialize(Archive& archive) {
         serialize_setup(archive);
+        half_read_ = archive.reading();
         archive("moment.experience", moment_.experience);
         archive("moment.epoch", moment_.epoch);
         archive("moment.step", moment_.step);
@@ -105,12 +107,16 @@ class Trainer {
         archive("result", result_);
         archive("best", best_);
         serialize_parameters(archive, model_.parameters());
+        if constexpr (requires { model_.trunk().frozen_dropout; })
+            archive("frozen_dropout", model_.trunk().frozen_dropout);
         if (archive.reading()) {
             policies_.layout_changed(model_.parameters().layout());
             engine_->prefix_cache().clear();
-            restored_ = true;
+            result_.finished = false;
         }
         archive("policies", policies_);
+        restored_ |= archive.reading();
+        half_read_ = false;
     }
 
   private:
@@ -137,8 +143,8 @@ class Trainer {
 
     void begin_run(const Stream& stream, const TrainingOptions& options) {
         check_run(stream, options);
-        run_ = describe_run(stream, options, B::name);
-        if (options.threads != options_.threads) engine_ = std::make_unique<Engine<Model>>(model_, options.threads);
+        run_ = describe_run(model_, stream, options);
+        if (options.threads != options_.threads) engine_->use_threads(options.threads);
         options_ = options;
         engine_->prefix_cache().keep_in(options.prefix_cache);
         if (!restored_) {
@@ -289,7 +295,7 @@ class Trainer {
     StepGradient<Model, Set> gradient_;
     std::chrono::steady_clock::time_point started_;
     std::string run_, restored_from_; ///< what describe_run says; the checkpoint that was read
-    bool restored_ = false;
+    bool restored_ = false, half_read_ = false;
 };
 
 template <class Model, class... Policies>
