@@ -235,6 +235,68 @@ TEST_SUITE("property") {
         CHECK(values[0] == values[1]);
     }
 
+    TEST_CASE("a cached frozen prefix is forgotten when its weights are others, however they became so") {
+        using M = small::BertModel<Cpu<float>>;
+        const Dataset data = small::sentences("train", 16, 3, 1);
+        const TrainingOptions options{.steps = 2, .batch_size = 8};
+        M model(small::config(), 3);
+        model.add_head({.num_labels = 3});
+        Trainer trainer(model, freeze::Prefix{.layers = 2}, optimizer::AdamW{.learning_rate = 1e-2});
+        trainer.fit(data, options);
+        const auto as_without_cache = [&] {
+            const Batch batch = small::batch_of(data);
+            Engine fresh(model, 1);
+            fresh.prefix_cache().capacity = 0;
+            return std::pair(trainer.engine().mean_loss(batch), fresh.mean_loss(batch));
+        };
+        REQUIRE(trainer.engine().prefix_cache().samples() == data.size());
+
+        auto values = small::values_of(model);
+        for (float& value : values) value *= 1.5f;
+        model.parameters().swap_values(values);
+        auto [written, expected] = as_without_cache();
+        CHECK(written == expected);
+
+        Trainer(model, optimizer::AdamW{.learning_rate = 0.1}).fit(data, options);
+        std::tie(written, expected) = as_without_cache();
+        CHECK(written == expected);
+
+        // A teacher's values come and go.
+        const std::size_t kept = trainer.engine().prefix_cache().samples();
+        auto teacher = small::values_of(model);
+        for (float& value : teacher) value *= 0.5f;
+        CHECK_THROWS_AS(trainer.engine().with_values(teacher, [] { fail("in the middle"); }), Error);
+        trainer.engine().with_values(teacher, [] {});
+        std::tie(written, expected) = as_without_cache();
+        CHECK(written == expected);
+        CHECK(kept == data.size());
+        CHECK(trainer.engine().prefix_cache().samples() == data.size());
+    }
+
+    TEST_CASE("samples without tokens are errors, above a frozen prefix too") {
+        small::BertModel<Cpu<float>> model(small::config(), 3);
+        model.add_head({.num_labels = 3});
+        Dataset empty("empty");
+        empty.append({.labels = {0}});
+        Trainer trainer(model, freeze::Prefix{.layers = 2});
+        CHECK_THROWS_WITH_AS(trainer.fit(empty, {.steps = 1, .batch_size = 1}), doctest::Contains("has 0 tokens"),
+                             Error);
+        CHECK_THROWS_WITH_AS(trainer.fit(small::vectors("features", 4, 5, 3, 1), {.steps = 1, .batch_size = 4}),
+                             doctest::Contains("a transformer reads tokens, not features"), Error);
+    }
+
+    TEST_CASE("an engine that was asked for before a run has the run's threads in it") {
+        small::MlpModel<Cpu<float>> model(small::mlp_config(), 3);
+        model.add_head({.num_labels = 3});
+        Trainer trainer(model);
+        auto& engine = trainer.engine();
+        trainer.fit(small::vectors("train", 8, 5, 3, 1), {.steps = 1, .batch_size = 8, .threads = 3});
+        CHECK(&engine == &trainer.engine());
+        CHECK(engine.pool().threads() == 3);
+        CHECK_THROWS_WITH_AS(evaluate(engine, small::vectors("test", 8, 5, 3, 1), 0, 0),
+                             "test: a batch of 0 samples would never end", Error);
+    }
+
     TEST_CASE("discriminative rates: stage l of L learns at the head's rate times f^(L - l)") {
         using B = Cpu<double>;
         small::BertModel<B> model(small::config(), 3);

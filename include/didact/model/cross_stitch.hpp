@@ -155,7 +155,7 @@ class CrossStitch {
 
   private:
     static std::uint32_t site(std::size_t stage, std::size_t column) {
-        return std::uint32_t(stage * 8 + (column << 16));
+        return std::uint32_t(stage * Trunk::dropout_sites + (column << 16));
     }
     static std::span<const S> elements(View<S> view) { return {view.data, view.size()}; }
 

@@ -61,19 +61,27 @@ class PrefixCache {
         folder_ = folder;
     }
 
-    /// Forgets everything unless it was computed for this stage of the trunk.
+    /// Forgets everything unless it was computed for this stage of the trunk and by the weights that it has now.
     template <class Trunk>
     void begin(const Trunk& trunk, const ParameterStore<B>& store, std::size_t stage) {
-        if (stage == stage_) return;
+        if (stage == stage_ && version_ == store.version(first_parameter)) return;
+        version_ = store.version(first_parameter);
+        const std::uint64_t digest = prefix_digest(trunk, store, stage);
+        if (stage == stage_ && digest == digest_) return;
         clear();
-        if (!folder_.empty()) {
-            char name[32];
-            std::snprintf(name, sizeof name, "%016llx.states",
-                          (unsigned long long)(prefix_digest(trunk, store, stage)));
-            file_.emplace(folder_ + "/" + name, trunk.output_size());
-        }
         stage_ = stage;
+        digest_ = digest;
+        if (folder_.empty()) return;
+        char name[32];
+        std::snprintf(name, sizeof name, "%016llx.states", (unsigned long long)(digest));
+        file_.emplace(folder_ + "/" + name, trunk.output_size());
     }
+    /// Around passes with other values, after which the weights are as they were.
+    void before_exchange(const ParameterStore<B>& store) {
+        if (version_ != store.version(first_parameter)) clear();
+    }
+    void after_exchange(const ParameterStore<B>& store) { version_ = store.version(first_parameter); }
+
     /// True where the states kept went through a stage that trains when `first_trainable` is the first one.
     bool went_through(std::size_t first_trainable) const { return stage_ != no_stage && stage_ > first_trainable; }
 
@@ -115,6 +123,7 @@ class PrefixCache {
 
   private:
     static constexpr std::size_t no_stage = ~std::size_t(0);
+    static constexpr ParameterId first_parameter = 0; ///< an embedding, which every frozen prefix has
 
     struct Hash {
         std::size_t operator()(const SampleId& id) const { return mix_bits(id.dataset ^ mix_bits(id.index)); }
@@ -137,6 +146,8 @@ class PrefixCache {
     std::string failure_;
     std::size_t bytes_ = 0;
     std::size_t stage_ = no_stage;
+    ValueVersion version_; ///< of the frozen parameters
+    std::uint64_t digest_ = 0;
 };
 
 }

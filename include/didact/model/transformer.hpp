@@ -160,7 +160,7 @@ class Transformer {
         const std::size_t first = first_trainable_stage(context.parameters);
         saved.first_kept = keep ? first : stages() + 1;
         const bool training = context.training;
-        context.dropout_site = std::uint32_t(from * 8);
+        context.dropout_site = site_of_stage(from);
         context.training = training && (frozen_dropout || first == 0);
         if (from == 0) {
             saved.hidden[0] = context.scratch(batch.tokens(), config_.hidden_size);
@@ -172,7 +172,7 @@ class Transformer {
             const View<S> x = saved.hidden[i];
             const std::span<const std::int32_t> own = read_of_block(i, saved);
             saved.hidden[i + 1] = context.scratch(own.empty() ? x.rows : own.size(), config_.hidden_size);
-            context.dropout_site = std::uint32_t((i + 1) * 8);
+            context.dropout_site = site_of_stage(i + 1);
             context.training = training && (frozen_dropout || i + 1 >= first);
             context.keeps = !Checkpointing::every_block && i + 1 >= saved.first_kept;
             const Arena::Mark mark = context.arena.mark();
@@ -228,7 +228,7 @@ class Transformer {
         for (std::size_t i = blocks_.size(); i-- > 0 && i + 1 >= first;) {
             const ArenaScope of_block(context.arena);
             if constexpr (Checkpointing::every_block) {
-                context.dropout_site = std::uint32_t((i + 1) * 8);
+                context.dropout_site = site_of_stage(i + 1);
                 blocks_[i].forward(context, batch.cu_seqlens, saved.hidden[i], context.scratch(upper.rows, upper.cols),
                                    saved.blocks[i], read_of_block(i, saved));
             }
@@ -271,6 +271,8 @@ class Transformer {
 
     /// Throws Error where a sequence is empty or too long, or an id is outside its table.
     void check_tokens(const Batch& batch) const {
+        require(batch.token_ids.size() == batch.tokens(), "a batch of ", batch.tokens(), " tokens has ",
+                batch.token_ids.size(), " token ids: a transformer reads tokens, not features");
         for (std::size_t s = 0; s < batch.size(); ++s) {
             const std::size_t length = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
             if (length == 0 || length > config_.max_positions - std::size_t(A::position_offset))
@@ -286,7 +288,11 @@ class Transformer {
                     fail("token type ", id, " is outside the model's ", config_.type_vocab_size, " types");
     }
 
+    /// More than a stage has: three of its own, attention's, and one for each adapter.
+    static constexpr std::size_t dropout_sites = 16;
+
   private:
+    static std::uint32_t site_of_stage(std::size_t stage) { return std::uint32_t(stage * dropout_sites); }
     static void check_read(const Batch& batch, std::span<const std::int32_t> read) {
         for (std::size_t i = 0; i < read.size(); ++i)
             if (read[i] < 0 || std::size_t(read[i]) >= batch.tokens() || (i > 0 && read[i] <= read[i - 1]))

@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <optional>
 
 #include "didact/model/model.hpp"
 #include "didact/model/prefix_cache.hpp"
@@ -18,18 +19,20 @@ class Engine {
     using S = typename Model::S;
 
     /// `threads` 0 takes what the machine has.
-    explicit Engine(Model& model, std::size_t threads = 0) : model_(model), pool_(threads) {}
+    explicit Engine(Model& model, std::size_t threads = 0) : model_(model) { use_threads(threads); }
+    /// So many from the next pass on.
+    void use_threads(std::size_t threads) { pool_.emplace(threads); }
 
     Model& model() { return model_; }
     ParameterStore<B>& parameters() { return model_.parameters(); }
-    ThreadPool& pool() { return pool_; }
+    ThreadPool& pool() { return *pool_; }
     Arena& arena() { return arena_; }
     typename Model::Saved& saved() { return saved_; }
     PrefixCache<B>& prefix_cache() { return prefix_cache_; }
 
     /// A context in which dropout is active (training) or not.
     Context<B> context(bool training = false, std::uint64_t dropout_key = 0) {
-        return {model_.parameters(), pool_, arena_, training, dropout_key, 0};
+        return {model_.parameters(), *pool_, arena_, training, dropout_key, 0};
     }
 
     /// Forward pass of one batch; what backward needs stays in the arena, which this does not reset, and in the batch,
@@ -93,11 +96,22 @@ class Engine {
     /// Lets a function run with other parameter values, e.g. a teacher's; the cache of the frozen prefix stands aside.
     template <class Body>
     void with_values(AlignedVector<S>& values, const Body& body) {
-        parameters().swap_values(values);
-        cache_prefix_ = false;
-        body();
-        cache_prefix_ = true;
-        parameters().swap_values(values);
+        struct Exchanged { // whatever body throws
+            Exchanged(Engine& engine, AlignedVector<S>& values) : engine(engine), values(values) { exchange(); }
+            ~Exchanged() { exchange(); }
+            void exchange() {
+                engine.parameters().swap_values(values);
+                engine.cache_prefix_ = !engine.cache_prefix_;
+            }
+            Engine& engine;
+            AlignedVector<S>& values;
+        };
+        prefix_cache_.before_exchange(parameters());
+        {
+            const Exchanged exchanged(*this, values);
+            body();
+        }
+        prefix_cache_.after_exchange(parameters());
     }
 
     /// The first parameter with a gradient that is not a finite number, or an empty name.
@@ -112,6 +126,7 @@ class Engine {
     /// Cuts the samples of `data` into batches of at most `batch_size` and calls call(batch) for each, in order.
     template <class Call>
     void for_each_batch(const Dataset& data, std::size_t task, std::size_t batch_size, const Call& call) {
+        require(batch_size > 0, data.name, ": a batch of 0 samples would never end");
         for (std::size_t begin = 0; begin < data.size(); begin += batch_size) {
             Batch& batch = own_batch_;
             batch.clear();
@@ -137,6 +152,7 @@ class Engine {
             while (end < missing_.size() && (end == begin || together_.tokens() < tokens_together))
                 together_.append(batch, missing_[end++]);
             // Or the bits of a sample's states would depend on what is computed with it.
+            if (together_.tokens() == 0) model_.trunk().check_tokens(together_);
             while (together_.tokens() < B::independent_rows) together_.append(batch, missing_[begin]);
             const ArenaScope scope(context.arena);
             const View<S> states = model_.trunk().forward_to(context, together_, prefix_saved_, stage);
@@ -152,7 +168,7 @@ class Engine {
     static constexpr std::size_t tokens_together = 1024;
 
     Model& model_;
-    ThreadPool pool_;
+    std::optional<ThreadPool> pool_;
     Arena arena_;
     typename Model::Saved saved_;
     typename Model::Trunk::Saved prefix_saved_;

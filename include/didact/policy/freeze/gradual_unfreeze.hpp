@@ -7,8 +7,8 @@
 namespace didact::freeze {
 
 /// Gradual unfreezing (Howard and Ruder 2018, ULMFiT, arXiv 1801.06146, section 3.3): in epoch e (from 0) of each
-/// experience the heads and the last e · layers_per_epoch stages train, the embeddings being the first stage and the
-/// last to thaw. Dropout is off in what is frozen.
+/// experience the heads, a norm after the last block and the last e · layers_per_epoch stages train, the embeddings
+/// being the first stage and the last to thaw. Dropout is off in what is frozen.
 struct GradualUnfreeze {
     static constexpr Family family = Family::freeze;
     std::size_t layers_per_epoch = 1;
