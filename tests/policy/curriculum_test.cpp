@@ -178,6 +178,51 @@ TEST_SUITE("property") {
         }
     }
 
+    TEST_CASE("mastery reaches its last stage in the epochs that there are, or says that it cannot") {
+        Setting setting;
+        const Dataset data = of_all_lengths(30);
+        const auto state_of = [&](std::size_t epochs) {
+            curriculum::Mastery<>::State<M> state({.stages = 3, .longest = 10}, setting.model);
+            state.experience_began(setting.engine, {.name = "short", .tasks = {{.train = data}}},
+                                   {.steps_per_epoch = 5, .total_steps = 5 * epochs - 2});
+            return state;
+        };
+        auto state = state_of(7);
+        for (std::size_t epoch = 1; epoch <= 7; ++epoch) {
+            state.epoch_done(setting.model, {}, {});
+            CHECK(state.stage() == std::min<std::size_t>(2, epoch / 2));
+        }
+        CHECK_THROWS_WITH_AS(state_of(2),
+                             "curriculum::Mastery: stages is 3 and experience 'short' has 2 epochs, so its hardest "
+                             "samples would never be trained on",
+                             Error);
+    }
+
+    TEST_CASE("metrics that would find all samples alike say so") {
+        Setting setting;
+        const Dataset features = small::vectors("features", 4, 5, 3, 2);
+        CHECK_THROWS_WITH_AS(difficulties(setting, difficulty::Length{}, features),
+                             "features: difficulty 'length' is of tokens, and the samples have none", Error);
+        CHECK_THROWS_AS(difficulties(setting, difficulty::Rarity{}, features), Error);
+        CHECK_THROWS_WITH_AS(difficulties(setting, difficulty::Given{}, features),
+                             "features: difficulty 'given' is what the data says, and all samples have the same",
+                             Error);
+    }
+
+    TEST_CASE("difficulty by the loss of masked language modelling is that of the first epoch's masks") {
+        Model<Transformer<arch::Bert, Cpu<float>>, heads::MaskedLanguageModel> model(small::config(), 3);
+        model.add_head({});
+        Engine engine(model, 1);
+        const Masking masking{.probability = 0.5, .mask_token_id = 4, .vocab_size = 23};
+        const TaskData data{.train = small::sentences("train", 9, 3, 2), .masking = masking};
+        const Moment moment{.seed = 5};
+        const std::vector<float> found = difficulty::measure(difficulty::ModelLoss{}, engine, data, moment);
+        Batch batch = small::batch_of(data.train);
+        masking.apply(batch, moment.epoch_key(RandomPurpose::masking));
+        engine.mean_loss(batch);
+        CHECK(std::equal(found.begin(), found.end(), engine.losses().begin(), engine.losses().begin() + 9));
+    }
+
     TEST_CASE("difficulty by length counts tokens, by rarity sums -log of their relative frequencies") {
         Setting setting;
         Dataset data("two");

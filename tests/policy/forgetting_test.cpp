@@ -606,6 +606,45 @@ TEST_SUITE("property") {
         CHECK(largest > 1e-3);
     }
 
+    TEST_CASE("learning without forgetting is a mean over the earlier head's rows, whatever the current one counts") {
+        Model<Transformer<arch::Bert, B>, heads::SequenceClassification<>, heads::TokenClassification> model(
+            small::config(), 3);
+        model.add_head<heads::TokenClassification>({.name = "tags", .num_labels = 3});
+        model.add_head({.name = "class", .num_labels = 3, .class_weights = {1, 5, 2}});
+        Dataset tagged("tagged");
+        for (std::size_t i = 0; i < 6; ++i) {
+            Sample sample = small::sentences("x", 6, 3, 1).sample(i);
+            sample.labels.assign(sample.token_ids.size(), 1);
+            tagged.append(sample);
+        }
+        const Dataset classed = small::sentences("classed", 6, 3, 2);
+        Engine engine(model, 1);
+        model.parameters().plan();
+        forgetting::LearningWithoutForgetting::State<decltype(model)> state({.strength = 2, .temperature = 1}, model);
+        state.experience_ended(engine, experience_of(0, tagged), {});
+        state.experience_began(engine, experience_of(1, classed), {});
+        const Batch batch = small::batch_of(classed, 1);
+        engine.arena().reset();
+        auto context = engine.context();
+        context.every_token = true;
+        auto& saved = engine.saved();
+        engine.forward(context, batch, saved);
+        const View<double> dhidden = context.scratch(batch.tokens(), 12);
+        const double scale = 1 / model.units(batch);
+        const double loss = scale * state.distil(engine, batch, saved, scale, dhidden, {});
+        // The teacher is the student, so that a row's cross-entropy is its entropy.
+        Batch old_head = batch;
+        old_head.task = 0;
+        const View<double> z = engine.logits(old_head);
+        double entropy = 0;
+        for (std::size_t i = 0; i < z.rows; ++i) {
+            const double sum = std::exp(z(i, 0)) + std::exp(z(i, 1)) + std::exp(z(i, 2));
+            for (std::size_t c = 0; c < 3; ++c) entropy -= std::exp(z(i, c)) / sum * (z(i, c) - std::log(sum));
+        }
+        CHECK(z.rows == batch.tokens());
+        CHECK(loss == doctest::Approx(2 * entropy / double(z.rows)).epsilon(1e-12));
+    }
+
     TEST_CASE("learning without forgetting adds nothing in the first experience and nothing where nothing moved") {
         const Dataset first = small::vectors("first", 12, 5, 3, 1), second = small::vectors("second", 12, 5, 4, 2);
         const auto trained = [&](auto policy, std::size_t experiences) {

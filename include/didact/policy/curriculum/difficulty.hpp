@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <unordered_map>
 
 #include "didact/data/stream.hpp"
@@ -12,10 +13,16 @@
 /// `const Moment&` at which the experience begins.
 namespace didact::difficulty {
 
+/// Throws Error where a metric of tokens would find all samples alike.
+inline void require_tokens(const Dataset& data, const char* metric) {
+    require(data.tokens() > 0, data.name, ": difficulty '", metric, "' is of tokens, and the samples have none");
+}
+
 /// The number of tokens (Platanios et al. 2019, arXiv 1903.09848, eq. 3).
 struct Length {
     static std::string name() { return "length"; }
     std::vector<float> operator()(auto&, const TaskData& data) const {
+        require_tokens(data.train, "length");
         std::vector<float> result(data.train.size());
         for (std::size_t i = 0; i < result.size(); ++i) result[i] = float(data.train.length(i));
         return result;
@@ -28,6 +35,7 @@ struct Length {
 struct Rarity {
     static std::string name() { return "rarity"; }
     std::vector<float> operator()(auto&, const TaskData& data) const {
+        require_tokens(data.train, "rarity");
         std::unordered_map<std::int32_t, std::size_t> counts;
         for (std::size_t i = 0; i < data.train.size(); ++i)
             for (const std::int32_t id : data.train.token_ids(i)) ++counts[id];
@@ -43,12 +51,14 @@ struct Rarity {
     friend bool operator==(const Rarity&, const Rarity&) = default;
 };
 
-/// The sample's loss under the model as it is when the experience begins, without dropout.
+/// The sample's loss under the model as it is when the experience begins, without dropout; of masked language modelling
+/// with the masks of that epoch.
 struct ModelLoss {
     static std::string name() { return "loss"; }
-    std::vector<float> operator()(auto& engine, const TaskData& data) const {
+    std::vector<float> operator()(auto& engine, const TaskData& data, const Moment& moment) const {
         std::vector<float> result;
-        engine.for_each_batch(data.train, data.task, 64, [&](const Batch& batch) {
+        engine.for_each_batch(data.train, data.task, 64, [&](Batch& batch) {
+            if (data.masking) data.masking->apply(batch, moment.epoch_key(RandomPurpose::masking));
             engine.mean_loss(batch);
             result.insert(result.end(), engine.losses().begin(),
                           engine.losses().begin() + std::ptrdiff_t(batch.size()));
@@ -64,6 +74,9 @@ struct Given {
     std::vector<float> operator()(auto&, const TaskData& data) const {
         std::vector<float> result(data.train.size());
         for (std::size_t i = 0; i < result.size(); ++i) result[i] = data.train.difficulty(i);
+        const auto other = std::adjacent_find(result.begin(), result.end(), std::not_equal_to());
+        require(result.size() < 2 || other != result.end(), data.train.name,
+                ": difficulty 'given' is what the data says, and all samples have the same");
         return result;
     }
     friend bool operator==(const Given&, const Given&) = default;

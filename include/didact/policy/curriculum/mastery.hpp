@@ -8,8 +8,9 @@ namespace didact::curriculum {
 
 /// Staged mastery: the data is cut into `stages` buckets from easy to hard; training begins with the easiest and each
 /// promotion adds the next (baby steps: Spitkovsky et al. 2010). A stage is mastered when the validation metric reaches
-/// `threshold`, or has not risen by `least_gain` for `patience` epochs, or after `longest` epochs. Without validation
-/// data only `longest` promotes.
+/// `threshold`, or has not risen by `least_gain` for `patience` epochs, or after `longest` epochs, or fewer where the
+/// experience has too few for all stages. Without validation data only that promotes. An experience of fewer epochs
+/// than stages is an Error, as its hardest samples would never be trained on.
 template <class Difficulty = difficulty::Length>
 struct Mastery {
     static constexpr Family family = Family::curriculum;
@@ -48,6 +49,12 @@ class Mastery<Difficulty>::State {
         ranked_.rank(policy_.difficulty, engine, experience, moment);
         stage_ = epochs_ = stalled_ = 0;
         best_ = -1e300;
+        longest_ = policy_.longest;
+        if (moment.steps_per_epoch == 0) return; // nobody knows how many epochs there will be
+        const std::size_t epochs = (moment.total_steps + moment.steps_per_epoch - 1) / moment.steps_per_epoch;
+        require(policy_.stages <= epochs, "curriculum::Mastery: stages is ", policy_.stages, " and experience '",
+                experience.name, "' has ", epochs, " epochs, so its hardest samples would never be trained on");
+        longest_ = std::min(longest_, epochs / policy_.stages);
     }
 
     void select(const Dataset& data, std::size_t slot, const Moment& moment, std::span<std::uint32_t> out) {
@@ -60,7 +67,7 @@ class Mastery<Difficulty>::State {
             stalled_ = *validation > best_ + policy_.least_gain ? 0 : stalled_ + 1;
             best_ = std::max(best_, *validation);
         }
-        const bool mastered = epochs_ >= policy_.longest || (validation && *validation >= policy_.threshold) ||
+        const bool mastered = epochs_ >= longest_ || (validation && *validation >= policy_.threshold) ||
                               (validation && stalled_ >= policy_.patience);
         if (mastered && stage_ + 1 < policy_.stages) {
             ++stage_;
@@ -76,6 +83,7 @@ class Mastery<Difficulty>::State {
         archive("epochs", epochs_);
         archive("stalled", stalled_);
         archive("best", best_);
+        archive("longest", longest_);
     }
 
     std::size_t stage() const { return stage_; }
@@ -83,7 +91,7 @@ class Mastery<Difficulty>::State {
   private:
     Mastery policy_;
     RankedSamples ranked_;
-    std::size_t stage_ = 0, epochs_ = 0, stalled_ = 0;
+    std::size_t stage_ = 0, epochs_ = 0, stalled_ = 0, longest_ = 1;
     double best_ = -1e300;
 };
 

@@ -9,10 +9,10 @@
 namespace didact::forgetting {
 
 /// Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282). From the second experience on, adds for each
-/// earlier head strength · mean over rows of −Σ_c q_c log p_c, q = softmax(z_teacher / T) and p = softmax(z / T) on the
-/// current samples, the teacher being the model as the experience began, in evaluation mode. There is no factor T².
-/// With one head for all experiences only the classes seen before take part. Needs heads for
-/// one class of a sequence or of each token.
+/// earlier head strength · mean over its rows (sequences, or tokens) of −Σ_c q_c log p_c, q = softmax(z_teacher / T)
+/// and p = softmax(z / T) on the step's samples, the teacher being the model as the experience began, in evaluation
+/// mode. There is no factor T². With one head for all experiences only the classes seen before take part. Needs heads
+/// for one class of a sequence or of each token.
 struct LearningWithoutForgetting {
     static constexpr Family family = Family::forgetting;
     double strength = 1;
@@ -126,12 +126,13 @@ class LearningWithoutForgetting::State {
                 const auto counts = [&](std::size_t c) {
                     return task != batch.task || (c < classes.size() && classes[c]);
                 };
-                const double factor = scale * policy_.strength;
+                // `scale` divides a sum by the current head's units, which are not this one's rows.
+                const double mean = policy_.strength * model.units(batch) / double(target.rows);
                 double loss = 0;
                 for (std::size_t row = 0; row < target.rows; ++row)
-                    loss += distil_row(target, kept.logits, slope, row, counts, factor);
+                    loss += distil_row(target, kept.logits, slope, row, counts, scale * mean);
                 head.logits_backward(context, batch, kept, slope, dhidden);
-                return policy_.strength * loss;
+                return mean * loss;
             } else {
                 return 0;
             }

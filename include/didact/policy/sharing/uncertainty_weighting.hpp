@@ -46,15 +46,19 @@ class UncertaintyWeighting::State {
     }
 
     void weigh_groups(std::span<const StepGroup> groups, std::span<double> weights, const Moment&) {
-        for (std::size_t k = 0; k < groups.size(); ++k)
-            weights[k] *= factors_.at(groups[k].task) * std::exp(-log_variances_[groups[k].task]);
+        for (std::size_t k = 0; k < groups.size(); ++k) {
+            const std::size_t task = groups[k].task;
+            require(task < factors_.size(), "sharing::UncertaintyWeighting: the head of task ", task,
+                    " was added after the trainer was made");
+            weights[k] *= factors_[task] * std::exp(-log_variances_[task]);
+        }
     }
 
     /// A task without samples in this step keeps its s; groups of one task share it.
     void losses_known(std::span<const StepGroup> groups, const Moment&) {
         for (const StepGroup& group : groups)
-            require(group.loss >= 0, "sharing::UncertaintyWeighting: the loss of task ", group.task, " is ", group.loss,
-                    ", the method needs losses that are not negative");
+            require(!(group.loss < 0), "sharing::UncertaintyWeighting: the loss of task ", group.task, " is ",
+                    group.loss, ", the method needs losses that are not negative");
         for (std::size_t task = 0; task < log_variances_.size(); ++task) {
             double gradient = 0;
             bool seen = false;
