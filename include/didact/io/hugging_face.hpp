@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -21,8 +22,9 @@ struct ModelConfig {
     std::vector<std::string> labels = {}; ///< id2label of the head, in order; empty where there is none
 };
 
-/// Reads FOLDER/config.json for a family of transformers. Throws Error where the file is missing or malformed, where
-/// its model_type is another family's, or where the sizes do not make a transformer.
+/// Reads FOLDER/config.json for a family of transformers; what it does not say is as in Transformers. Throws Error
+/// where the file is missing or malformed, where its model_type is another family's, where it asks for a computation
+/// that is not supported, or where the sizes do not make a transformer.
 template <arch::Arch A>
 ModelConfig read_config(const std::filesystem::path& folder) {
     const std::filesystem::path path = folder / "config.json";
@@ -32,11 +34,13 @@ ModelConfig read_config(const std::filesystem::path& folder) {
     const std::string type = field_or<std::string>(json, "model_type", "", source);
     require(type == A::model_type, source, ": model_type is '", excerpt(type), "', a ", A::model_type,
             " model was expected");
-    if (json.contains("position_embedding_type") && json["position_embedding_type"].is_string())
-        require(json["position_embedding_type"] == "absolute", source,
-                ": position_embedding_type is not 'absolute', the only one that is supported");
+    A::fixed_entries([&](const char* key, const nlohmann::json& only) {
+        if (const auto found = json.find(key); found != json.end() && !found->is_null())
+            require(*found == only, source, ": '", key, "' is ", describe_json(*found), ", only ", only,
+                    " is supported");
+    });
 
-    ModelConfig config;
+    ModelConfig config{.transformer = A::config_defaults()};
     A::config_entries(config.transformer, [&](const char* key, auto& value) {
         using T = std::remove_reference_t<decltype(value)>;
         if (json.contains(key) && !json[key].is_null()) value = field<T>(json, key, source);
@@ -68,9 +72,32 @@ struct LoadReport {
     std::vector<std::string> unused;  ///< tensors of the folder that the model does not have
 };
 
+/// Whether tensor `name` of a checkpoint has the very values of the first of `originals` that is there.
+inline bool repeats(const ShardedSafetensors& weights, const std::string& name,
+                    const std::vector<std::string>& originals) {
+    const auto original =
+        std::ranges::find_if(originals, [&](const std::string& other) { return weights.contains(other); });
+    if (original == originals.end()) return false;
+    const TensorView a = weights.tensor(name), b = weights.tensor(*original);
+    return a.dtype == b.dtype && std::ranges::equal(a.shape, b.shape) &&
+           std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()) == 0;
+}
+
+/// Whether a task of the model has a head over the tied token embedding.
+template <class Model>
+bool has_language_model(const Model& model) {
+    bool found = false;
+    for (std::size_t task = 0; task < model.tasks(); ++task)
+        found |= model.with_head(task, [](const auto& head) {
+            return requires { head.vocabulary(); };
+        });
+    return found;
+}
+
 /// Reads a folder's weights (model.safetensors, or shards with an index) into a model. The trunk must be complete;
 /// heads that the folder lacks keep their initial values. Columns of a CrossStitch all start from the same trunk.
-/// Nothing is changed where an Error is thrown.
+/// Throws Error where a tensor is missing or has another shape, or where a language model's output is not tied to its
+/// token embedding, as it is here; nothing is changed then.
 template <class Model>
 LoadReport load_weights(Model& model, const std::filesystem::path& folder, const LoadOptions& options = {}) {
     using A = typename Model::Trunk::Architecture;
@@ -104,9 +131,17 @@ LoadReport load_weights(Model& model, const std::filesystem::path& folder, const
         used.push_back(*found);
     }
     std::sort(used.begin(), used.end());
-    for (const std::string& name : weights.names())
-        if (!std::binary_search(used.begin(), used.end(), name) && !is_derived_tensor(name))
-            report.unused.push_back(name);
+    const bool reads_language_model = !options.fresh_heads && has_language_model(model);
+    for (const std::string& name : weights.names()) {
+        if (std::binary_search(used.begin(), used.end(), name) || is_derived_tensor(name)) continue;
+        if (const std::string original = tied_to(name, A::tensor_name(arch::Role::token_embedding, 0));
+            !original.empty()) {
+            if (repeats(weights, name, names_in_checkpoint(original, A::base_prefix))) continue;
+            require(!reads_language_model, folder.string(), ": tensor '", name, "' differs from '", original,
+                    "': a language model whose output is not tied to its token embedding is not supported");
+        }
+        report.unused.push_back(name);
+    }
     AlignedVector<S> values(store.values().begin(), store.values().end());
     for (const auto& [id, name] : plan)
         weights.read(name, std::span<S>(values.data() + store[id].offset, store[id].size()));

@@ -28,14 +28,20 @@ inline std::vector<std::string> names_in_checkpoint(const std::string& name, std
     return names;
 }
 
-/// Tensors of a checkpoint that follow from others (tied weights, position numbers, causal masks): nothing is lost
-/// where they are not read.
+/// Tensors of a checkpoint that follow from the structure (position numbers, causal masks): nothing is lost where they
+/// are not read.
 inline bool is_derived_tensor(std::string_view name) {
-    for (const std::string_view end :
-         {"embeddings.position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias", "lm_head.weight",
-          ".attn.bias", ".attn.masked_bias"})
+    for (const std::string_view end : {"embeddings.position_ids", ".attn.bias", ".attn.masked_bias"})
         if (name.ends_with(end)) return true;
     return false;
+}
+
+/// The tensor that a language model's output `name` repeats where the two are tied; empty where it is no such output.
+inline std::string tied_to(std::string_view name, const std::string& token_embedding) {
+    if (name.ends_with("cls.predictions.decoder.bias")) return "cls.predictions.bias";
+    if (name.ends_with("cls.predictions.decoder.weight") || name.ends_with("lm_head.weight"))
+        return token_embedding + ".weight";
+    return "";
 }
 
 /// What follows the family in the name of Transformers' class for a head.

@@ -23,10 +23,13 @@ struct TransformerConfig {
     /// Throws Error, beginning with `source`, where the sizes do not make a transformer, or not one whose embeddings
     /// have `token_types`.
     void check(const std::string& source, bool token_types) const {
-        const auto positive = [&](std::size_t value, const char* what) {
+        // Within these limits sizes of tensors do not overflow; ids of tokens and positions are 32 bits wide.
+        const auto positive = [&](std::size_t value, const char* what, std::size_t limit = (std::size_t(1) << 31) - 1) {
             require(value > 0, source, ": ", what, " is 0");
+            require(value <= limit, source, ": ", what, " is ", value, ", expected at most ", limit);
         };
-        positive(vocab_size, "vocab_size"), positive(hidden_size, "hidden_size"), positive(num_layers, "num_layers");
+        positive(vocab_size, "vocab_size"), positive(hidden_size, "hidden_size");
+        positive(num_layers, "num_layers", 10000);
         positive(num_heads, "num_heads"), positive(intermediate_size, "intermediate_size");
         positive(max_positions, "max_positions");
         if (token_types) positive(type_vocab_size, "type_vocab_size");

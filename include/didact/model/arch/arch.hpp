@@ -24,6 +24,11 @@ enum class Role {
     final_norm
 };
 
+/// Takes any entry of config.json.
+struct AnyEntry {
+    void operator()(const char*, const auto&) const {}
+};
+
 /// A family of transformers is one traits type: what the structure is, and what tensors are called in a checkpoint.
 /// A new family is one new file beside bert.hpp and gpt2.hpp.
 template <class A>
@@ -41,6 +46,8 @@ concept Arch = requires(const TransformerConfig& config, Role role, std::size_t 
     { A::position_offset } -> std::convertible_to<std::int32_t>; // of the first token
     { A::tensor_name(role, layer) } -> std::convertible_to<std::string>;
     { A::activation(config) } -> std::convertible_to<Activation>;
+    { A::config_defaults() } -> std::convertible_to<TransformerConfig>; // of a config.json that leaves entries out
+    A::fixed_entries(AnyEntry());                                       // entries of config.json with one legal value
 };
 
 /// The activation that config.json calls `name`.

@@ -54,6 +54,23 @@ struct Bert {
         }
     }
 
+    /// What Transformers takes where config.json does not say it and no tensor's shape tells it.
+    static TransformerConfig config_defaults() {
+        return {.num_heads = 12,
+                .max_positions = 512,
+                .type_vocab_size = 2,
+                .layer_norm_epsilon = 1e-12,
+                .activation = "gelu"};
+    }
+
+    /// Calls entry(key, value) for the entries of config.json of which one value only is supported.
+    template <class Entry>
+    static void fixed_entries(const Entry& entry) {
+        entry("position_embedding_type", "absolute");
+        entry("is_decoder", false);
+        entry("add_cross_attention", false);
+    }
+
     /// Calls io(key, field) for every entry of config.json; the same list reads and writes.
     template <class Config, class Io>
     static void config_entries(Config& config, const Io& io) {

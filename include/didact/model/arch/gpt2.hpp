@@ -48,6 +48,19 @@ struct Gpt2 {
 
     static constexpr const char* embedding_dropout_key = "embd_pdrop";
 
+    /// What Transformers takes where config.json does not say it and no tensor's shape tells it.
+    static TransformerConfig config_defaults() {
+        return {.num_heads = 12, .max_positions = 1024, .layer_norm_epsilon = 1e-5, .activation = "gelu_new"};
+    }
+
+    /// Calls entry(key, value) for the entries of config.json of which one value only is supported.
+    template <class Entry>
+    static void fixed_entries(const Entry& entry) {
+        entry("scale_attn_weights", true);
+        entry("scale_attn_by_inverse_layer_idx", false);
+        entry("add_cross_attention", false);
+    }
+
     /// Calls io(key, field) for every entry of config.json; the same list reads and writes.
     template <class Config, class Io>
     static void config_entries(Config& config, const Io& io) {
