@@ -125,6 +125,31 @@ TEST_SUITE("unit") {
         CHECK(tokenizer.encode_pair("the cat", "cat cat", {.max_length = 3}).ids == Ids{4, 2, 3});
     }
 
+    TEST_CASE("tokenizer.json: a template for one text has no second one, one for pairs has both") {
+        const Folder folder;
+        const auto error = [&](const char* single, const char* pair) {
+            nlohmann::json processor = {{"type", "TemplateProcessing"}, {"special_tokens", nlohmann::json::object()}};
+            const auto parts = [](std::string_view names) {
+                nlohmann::json result = nlohmann::json::array();
+                for (const char name : names)
+                    result.push_back({{"Sequence", {{"id", std::string(1, name)}, {"type_id", 0}}}});
+                return result;
+            };
+            processor["single"] = parts(single);
+            processor["pair"] = parts(pair);
+            folder.put("tokenizer.json", tokenizer_json("/post_processor", processor).dump());
+            return error_of(folder.path);
+        };
+        CHECK(error("A", "BA") == "no error");
+        CHECK(contains(error("AB", "AB"), "tokenizer.json: the template of single texts has text A 1 times and text B "
+                                          "1 times, expected 1 and 0"));
+        CHECK(contains(error("B", "AB"), "the template of single texts has text A 0 times"));
+        CHECK(contains(error("", "AB"), "the template of single texts has text A 0 times"));
+        CHECK(contains(error("A", "AA"),
+                       "the template of pairs has text A 2 times and text B 0 times, expected 1 and 1"));
+        CHECK(contains(error("A", "B"), "the template of pairs has text A 0 times"));
+    }
+
     TEST_CASE("a component that is not supported is an error that names it and the file") {
         const Folder folder;
         const auto error = [&](const char* part, nlohmann::json value) {

@@ -47,13 +47,13 @@ struct Template {
 
     friend bool operator==(const Template&, const Template&) = default;
 
-    /// How many tokens it adds.
-    std::size_t added() const {
-        return static_cast<std::size_t>(
-            std::ranges::count(parts, TemplatePart::Kind::added, [](const TemplatePart& part) { return part.kind; }));
+    std::size_t count(TemplatePart::Kind kind) const {
+        return static_cast<std::size_t>(std::ranges::count(parts, kind, &TemplatePart::kind));
     }
+    /// How many tokens it adds.
+    std::size_t added() const { return count(TemplatePart::Kind::added); }
 
-    /// `texts` has one range, or two where the template is one for pairs.
+    /// `texts` has one range, or two where the template has a part for the second text.
     Encoding apply(std::span<const PieceRange> texts) const {
         Encoding encoding;
         std::size_t size = added();

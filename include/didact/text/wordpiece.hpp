@@ -49,7 +49,7 @@ struct EncodeOptions {
 class WordPieceTokenizer {
   public:
     /// `vocabulary[id]` is the token with that id; an empty string leaves the id unused. Error where a token is there
-    /// twice or is not UTF-8, or where the unknown token is missing.
+    /// twice or is not UTF-8, where the unknown token is missing, or where a template has not the texts that it is for.
     explicit WordPieceTokenizer(std::vector<std::string> vocabulary, WordPieceOptions options = {})
         : tokens_(std::move(vocabulary)), options_(std::move(options)), vocabulary_size_(tokens_.size()) {
         require(!tokens_.empty(), "the vocabulary is empty");
@@ -66,9 +66,8 @@ class WordPieceTokenizer {
             if (!options_.single) options_.single = Template::bert_single(cls, sep);
             if (!options_.pair) options_.pair = Template::bert_pair(cls, sep);
         }
-        for (const Template* given : {&*options_.single, &*options_.pair})
-            for (const TemplatePart& part : given->parts)
-                if (part.kind == TemplatePart::Kind::added) token_of(part.id);
+        check(*options_.single, "single texts", 0);
+        check(*options_.pair, "pairs", 1);
     }
 
     /// One text. Error where it is not UTF-8, or where `max_length` leaves no room for it.
@@ -229,6 +228,16 @@ class WordPieceTokenizer {
         require(before == ByteTrie::absent || before == token.id, "added token '", excerpt(token.content), "' has ids ",
                 before, " and ", token.id);
         if (token.special) special_ids_.push_back(token.id);
+    }
+
+    /// A template stands for the first text once, for the second `seconds` times, and adds tokens that there are.
+    void check(const Template& around, const char* of, std::size_t seconds) const {
+        using enum TemplatePart::Kind;
+        const std::size_t a = around.count(first), b = around.count(second);
+        require(a == 1 && b == seconds, "the template of ", of, " has text A ", a, " times and text B ", b,
+                " times, expected 1 and ", seconds);
+        for (const TemplatePart& part : around.parts)
+            if (part.kind == added) token_of(part.id);
     }
 
     std::int32_t special_id(const std::string& token) const {
