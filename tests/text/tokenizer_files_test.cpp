@@ -249,6 +249,16 @@ TEST_SUITE("unit") {
         CHECK(folder.json("tokenizer_config.json").at("tokenizer_class") == "PreTrainedTokenizerFast");
     }
 
+    TEST_CASE("saving that fails leaves no half a file behind, and a folder is no file to read") {
+        const Folder folder;
+        const WordPieceTokenizer tokenizer({"[UNK]", "[CLS]", "[SEP]"});
+        std::filesystem::create_directories(folder.path / "tokenizer.json" / "taken");
+        CHECK_THROWS_AS(save_tokenizer(folder.path, tokenizer), Error);
+        for (const auto& entry : std::filesystem::directory_iterator(folder.path))
+            CHECK(entry.path().extension() != ".tmp");
+        CHECK(contains(error_of(folder.path), "tokenizer.json: is a folder, a file was expected"));
+    }
+
     TEST_CASE("saving where no folder can be is an error that names it") {
         const Folder folder;
         folder.put("file", "");

@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,6 +11,8 @@
 #include <vector>
 
 #include "didact/core/error.hpp"
+#include "didact/io/atomic_file.hpp"
+#include "didact/io/json.hpp"
 #include "didact/text/tokenizer_save.hpp"
 #include "didact/text/wordpiece.hpp"
 
@@ -23,17 +23,9 @@ namespace tokenizer_files {
 
 using Json = nlohmann::json;
 
-inline std::string read(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    require(file.is_open(), path.string(), ": cannot be opened");
-    std::string content{std::istreambuf_iterator<char>(file), {}};
-    require(!file.bad(), path.string(), ": cannot be read");
-    return content;
-}
-
 inline Json read_json(const std::filesystem::path& path) {
     try {
-        Json json = Json::parse(read(path));
+        Json json = Json::parse(io::read_file(path, io::json_size_limit));
         require(json.is_object(), path.string(), ": expected a JSON object, found ", json.type_name());
         return json;
     } catch (const Json::exception& error) {
@@ -193,7 +185,7 @@ inline WordPieceTokenizer from_tokenizer_json(const Json& json, const Json& spec
 
 /// One token a line; the line's number from 0 is its id. A line may end in CR LF.
 inline std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
-    const std::string content = read(path);
+    const std::string content = io::read_file(path);
     std::vector<std::string> tokens;
     for (std::size_t begin = 0; begin < content.size();) {
         const std::size_t end = std::min(content.find('\n', begin), content.size());

@@ -1,13 +1,14 @@
 #pragma once
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "didact/core/error.hpp"
+#include "didact/io/atomic_file.hpp"
+#include "didact/io/folder.hpp"
+#include "didact/io/json.hpp"
 #include "didact/text/wordpiece.hpp"
 
 namespace didact::text {
@@ -15,21 +16,6 @@ namespace didact::text {
 namespace tokenizer_files {
 
 using Json = nlohmann::json;
-
-/// Puts `content` in the place of a file, so that a reader sees the old or the new content.
-inline void write(const std::filesystem::path& path, std::string_view content) {
-    std::filesystem::path temporary = path;
-    temporary += ".tmp";
-    {
-        std::ofstream file(temporary, std::ios::binary);
-        file.write(content.data(), static_cast<std::streamsize>(content.size()));
-        file.flush();
-        require(file.good(), temporary.string(), ": cannot be written");
-    }
-    std::error_code error;
-    std::filesystem::rename(temporary, path, error);
-    require(!error, path.string(), ": cannot be replaced: ", error.message());
-}
 
 inline Json to_json(const AddedToken& token) {
     return {{"content", token.content}, {"single_word", token.single_word}, {"lstrip", token.lstrip},
@@ -118,13 +104,12 @@ inline bool is_plain_bert(const WordPieceTokenizer& tokenizer) {
 
 /// Writes vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, so that
 /// `transformers.AutoTokenizer.from_pretrained(folder)` and `load_tokenizer(folder)` give the same ids. The folder is
-/// made where it is not there. Error, naming the file, where it cannot be written.
+/// made where it is not there; each file appears whole or not at all. Error, naming the file, where it cannot be
+/// written.
 inline void save_tokenizer(const std::filesystem::path& folder, const WordPieceTokenizer& tokenizer) {
     using namespace tokenizer_files;
     const WordPieceOptions& options = tokenizer.options();
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    require(!error, folder.string(), ": cannot be made: ", error.message());
+    io::make_folder(folder);
 
     std::string lines;
     for (const std::string& token : tokenizer.vocabulary()) (lines += token) += '\n';
@@ -149,10 +134,10 @@ inline void save_tokenizer(const std::filesystem::path& folder, const WordPieceT
     for (const AddedToken& token : *options.added_tokens) decoder[std::to_string(token.id)] = to_json(token);
     config["added_tokens_decoder"] = std::move(decoder);
 
-    write(folder / "vocab.txt", lines);
-    write(folder / "tokenizer.json", tokenizer_json(tokenizer).dump(2));
-    write(folder / "special_tokens_map.json", names.dump(2));
-    write(folder / "tokenizer_config.json", config.dump(2));
+    io::write_atomically(folder / "vocab.txt", lines);
+    io::write_json(folder / "tokenizer.json", tokenizer_json(tokenizer));
+    io::write_json(folder / "special_tokens_map.json", names);
+    io::write_json(folder / "tokenizer_config.json", config);
 }
 
 }
