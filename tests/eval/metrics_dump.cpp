@@ -8,6 +8,7 @@
 
 #include "didact/eval/calibration.hpp"
 #include "didact/eval/classification.hpp"
+#include "didact/eval/evaluation.hpp"
 #include "didact/eval/regression.hpp"
 #include "didact/eval/significance.hpp"
 #include "didact/eval/span.hpp"
@@ -48,6 +49,16 @@ json classification(const json& in) {
         for (std::size_t p = 0; p < matrix.classes(); ++p) row.push_back(matrix(g, p));
         out["confusion"].push_back(row);
     }
+    return out;
+}
+
+json multi_label(const json& in) {
+    didact::Evaluation result;
+    result.predicted = in.at("predicted").get<Integers>();
+    result.gold = in.at("gold").get<Integers>();
+    add_multi_label_metrics(result, in.at("labels"));
+    json out = json::object();
+    for (const auto& [name, value] : result.metrics) out[name] = value;
     return out;
 }
 
@@ -127,10 +138,14 @@ json distributions(const json& in) {
 
 int main() {
     try {
-        const std::map<std::string, json (*)(const json&)> parts = {
-            {"classification", classification}, {"tagging", tagging},         {"answers", answers},
-            {"regression", regression},         {"calibration", calibration}, {"significance", significance},
-            {"distributions", distributions}};
+        const std::map<std::string, json (*)(const json&)> parts = {{"classification", classification},
+                                                                    {"multi_label", multi_label},
+                                                                    {"tagging", tagging},
+                                                                    {"answers", answers},
+                                                                    {"regression", regression},
+                                                                    {"calibration", calibration},
+                                                                    {"significance", significance},
+                                                                    {"distributions", distributions}};
         json out = json::array();
         for (const json& request : json::parse(std::cin))
             out.push_back(parts.at(request.at("part").get<std::string>())(request.at("data")));

@@ -69,6 +69,20 @@ def classification(draw):
     return data, compare
 
 
+def multi_label(draw):
+    shape = draw.integers(1, 60), draw.integers(2, 9)
+    gold = (draw.random(shape) < draw.choice([0, 0.05, 0.4], shape[1])).astype(int)  # some labels do not occur
+    predicted = np.where(draw.random(shape) < 0.8, gold, (draw.random(shape) < 0.1).astype(int))
+
+    def compare(out, differences):
+        for average in ("macro", "micro"):
+            differences.add(f"multi-label {average} F1", out[f"{average}_f1"],
+                            metrics.f1_score(gold, predicted, average=average, zero_division=0))
+        differences.add("multi-label accuracy", out["subset_accuracy"], metrics.accuracy_score(gold, predicted))
+
+    return {"labels": int(shape[1]), **data_of(predicted.ravel().tolist(), gold.ravel().tolist())}, compare
+
+
 def tagging(draw):
     tags = ["O"] * 6 + [f"{prefix}-{kind}" for prefix in "BIES" for kind in ("PER", "LOC", "BRAND-NEW")] + ["B", "I"]
     if draw.random() < 0.6:
@@ -259,7 +273,8 @@ def main():
     draw = np.random.default_rng(arguments.seed)
     requests, comparisons = [], []
     for _ in range(arguments.rounds):
-        for part in (classification, tagging, answers, regression, calibration, significance, distributions):
+        for part in (classification, tagging, answers, regression, calibration, significance, distributions,
+                     multi_label):
             data, compare = part(draw)
             requests.append({"part": part.__name__, "data": data})
             comparisons.append(compare)

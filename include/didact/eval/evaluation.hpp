@@ -68,10 +68,13 @@ inline void add_tagging_metrics(Evaluation& result, const std::vector<std::strin
     result.metrics.emplace_back("macro_f1", macro_f1(result.predicted, result.gold));
 }
 
-/// Micro F1 over the labels that are there, and the share of sequences with every label right.
+/// Micro F1 over the labels that are there; the mean of F1 over all labels, those that do not occur among them (as
+/// scikit-learn's f1_score of an indicator matrix, with zero_division=0); the share of sequences with every label
+/// right.
 inline void add_multi_label_metrics(Evaluation& result, std::size_t labels) {
     std::vector<ClassScores> scores(labels);
     std::size_t right = 0;
+    double f1 = 0;
     const std::size_t sequences = result.gold.size() / labels;
     for (std::size_t s = 0; s < sequences; ++s) {
         bool all = true;
@@ -84,8 +87,9 @@ inline void add_multi_label_metrics(Evaluation& result, std::size_t labels) {
         }
         right += all;
     }
+    for (const ClassScores& label : scores) f1 += label.f1();
     result.metrics.emplace_back("micro_f1", micro_f1(scores));
-    result.metrics.emplace_back("macro_f1", macro_f1(scores));
+    result.metrics.emplace_back("macro_f1", f1 / double(labels));
     result.metrics.emplace_back("subset_accuracy", ratio(double(right), double(sequences)));
 }
 
