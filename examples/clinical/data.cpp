@@ -115,12 +115,11 @@ Corpus read_files(const std::filesystem::path& folder) {
 std::size_t rows(std::size_t size, std::size_t limit) { return limit == 0 ? size : std::min(size, limit); }
 
 Task encode_labelled(const LabelSet& labels, const Split<LabelledTexts>& texts, const std::string& name,
-                     const text::WordPieceTokenizer& tokenizer, const Budget& budget, std::size_t& cut) {
+                     const text::WordPieceTokenizer& tokenizer, const Budget& budget, Truncated& truncated) {
     const auto dataset = [&](const LabelledTexts& part, std::size_t limit) {
         Dataset data(name);
         for (std::size_t i = 0; i < rows(part.texts.size(), limit); ++i) {
-            Sample sample = encode_text(tokenizer, part.texts[i], {}, budget.max_length);
-            cut += sample.token_ids.size() == budget.max_length;
+            Sample sample = encode_text(tokenizer, part.texts[i], {}, budget.max_length, &truncated);
             sample.labels = {part.labels[i]};
             data.append(sample);
         }
@@ -160,19 +159,18 @@ Corpus read_corpus(const std::string& folder) {
 
 Data encode(const Corpus& corpus, const text::WordPieceTokenizer& tokenizer, const Budget& budget) {
     Data data;
-    std::size_t cut = 0, cut_later = 0;
-    Truncated truncated;
+    Truncated cut, cut_later, cut_mentions;
     data.diagnosis = encode_labelled(corpus.diagnoses, corpus.diagnosis, "diagnosis", tokenizer, budget, cut);
     data.later = encode_labelled(corpus.later_labels, corpus.later, "later", tokenizer, budget, cut_later);
-    data.mentions = encode_mentions(corpus, tokenizer, budget, truncated);
+    data.mentions = encode_mentions(corpus, tokenizer, budget, cut_mentions);
     data.later_name = corpus.later_name;
     data.later_has_its_own_head = corpus.later_has_its_own_labels;
-    const auto note = [&](std::size_t count, const char* what) {
-        if (count > 0)
-            data.notes.push_back(std::to_string(count) + " " + what + " have " + std::to_string(budget.max_length) +
-                                 " tokens or more and were cut there");
+    const auto note = [&](const Truncated& truncated, const char* what) {
+        if (truncated.samples > 0)
+            data.notes.push_back(std::to_string(truncated.samples) + " " + what + " have more than " +
+                                 std::to_string(budget.max_length) + " tokens and were cut there");
     };
-    note(cut, "descriptions"), note(cut_later, "texts of the later set"), note(truncated.samples, "tagged sentences");
+    note(cut, "descriptions"), note(cut_later, "texts of the later set"), note(cut_mentions, "tagged sentences");
     const auto part = [&](const Task& task, const char* what, std::size_t validation, std::size_t test) {
         if (task.data.validation.size() < validation || task.data.test.size() < test)
             data.notes.push_back(std::string(what) + ": validation on " + std::to_string(task.data.validation.size()) +

@@ -81,8 +81,8 @@ Task read_classification(const Options& options, const text::WordPieceTokenizer&
     task.test = encode(test, columns);
     if (options.class_weights) task.class_weights = balanced_weights(task.train, task.labels.size());
     if (cut.samples > 0)
-        task.notes.push_back(std::to_string(cut.samples) + " texts have " + std::to_string(options.max_length) +
-                             " tokens or more and were cut there");
+        task.notes.push_back(std::to_string(cut.samples) + " texts have more than " +
+                             std::to_string(options.max_length) + " tokens and were cut there");
     task.metrics = [](const Evaluation& test) { return test.metrics; };
     return task;
 }

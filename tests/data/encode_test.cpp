@@ -67,6 +67,26 @@ TEST_SUITE("unit") {
         const Dataset data = encode_classification(tokenizer(), rows, labels_of(rows), 5, {}, &cut);
         CHECK(ids_of(data.token_ids(0)) == Ids{2, 5, 6, 7, 3});
         CHECK(cut.samples == 1);
+        const Dataset fits = encode_classification(tokenizer(), rows, labels_of(rows), 9, {}, &cut);
+        CHECK(fits.token_ids(0).size() == 9);
+        CHECK(cut.samples == 1);
+        encode_text(tokenizer(), "the cat", "the dog", 7, &cut);
+        CHECK(cut.samples == 1);
+        encode_text(tokenizer(), "the cat", "the dog", 6, &cut);
+        CHECK(cut.samples == 2);
+    }
+
+    TEST_CASE("a word of which cleaning leaves nothing is not cut off, one that loses a token makes its sentence cut") {
+        Truncated cut;
+        const std::vector<std::string> words{"the", "cats", "\u200b"};
+        CHECK(encode_tagged_words(tokenizer(), words, Ids{4, 5, 6}, 16, &cut).labels == Ids{-100, 4, 5, -100, -100});
+        CHECK(cut.samples == 0);
+        CHECK(encode_tagged_words(tokenizer(), words, Ids{4, 5, 6}, 4, &cut).labels == Ids{-100, 4, 5, -100});
+        CHECK(cut.samples == 1);
+        CHECK(cut.words == 0);
+        CHECK(encode_tagged_words(tokenizer(), words, Ids{4, 5, 6}, 3, &cut).labels == Ids{-100, 4, -100});
+        CHECK(cut.samples == 2);
+        CHECK(cut.words == 1);
     }
 
     TEST_CASE("a row that cannot be encoded is named by its file and line") {

@@ -234,7 +234,7 @@ TEST_SUITE("unit") {
     TEST_CASE("finetune shows progress and what was cut on standard error, unless it is told to be quiet") {
         const Ended loud = run(FINETUNE, with(defaults, "--max-length 8"), workplace().path);
         CHECK(loud.code == 0);
-        CHECK(loud.err.find("8 tokens or more and were cut there") != std::string::npos);
+        CHECK(loud.err.find("more than 8 tokens and were cut there") != std::string::npos);
         CHECK(loud.err.find("6 steps") != std::string::npos);
         metrics_of("--quiet --max-length 8");
     }

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,12 +17,14 @@ struct Truncated {
     std::size_t words = 0;   ///< labelled words that were cut off (tagging)
 };
 
-/// The sample of one text, or of a pair where `second` is not empty, cut to `max_length` tokens.
+/// The sample of one text, or of a pair where `second` is not empty, cut to `max_length` tokens; `truncated` counts it
+/// where it was longer.
 inline Sample encode_text(const text::WordPieceTokenizer& tokenizer, std::string_view first, std::string_view second,
-                          std::size_t max_length) {
+                          std::size_t max_length, Truncated* truncated = nullptr) {
     const text::EncodeOptions options{.max_length = max_length};
     text::Encoding encoding =
         second.empty() ? tokenizer.encode(first, options) : tokenizer.encode_pair(first, second, options);
+    if (truncated && encoding.cut > 0) ++truncated->samples;
     return {.token_ids = std::move(encoding.ids), .token_type_ids = std::move(encoding.type_ids)};
 }
 
@@ -40,9 +44,12 @@ inline Sample encode_tagged_words(const text::WordPieceTokenizer& tokenizer, con
         sample.labels[t] = tags[std::size_t(word)];
         last = word;
     }
-    if (truncated && !words.empty() && last + 1 < std::int32_t(words.size())) {
+    if (truncated && encoding.cut > 0) {
         ++truncated->samples;
-        truncated->words += words.size() - std::size_t(last + 1);
+        const auto unseen = std::span(words).subspan(std::size_t(last + 1));
+        std::vector<std::int32_t> cut = tokenizer.encode_words(unseen, {.add_special_tokens = false}).word_ids;
+        cut.erase(std::unique(cut.begin(), cut.end()), cut.end());
+        truncated->words += cut.size(); // words of which cleaning leaves nothing are not among them
     }
     return sample;
 }

@@ -55,11 +55,10 @@ inline Dataset encode_classification(const text::WordPieceTokenizer& tokenizer, 
         require(row[first].find_first_not_of(" \t\r\n") != std::string::npos, where, ": the text is empty");
         Sample sample;
         try {
-            sample = encode_text(tokenizer, row[first], pair ? row[second] : std::string(), max_length);
+            sample = encode_text(tokenizer, row[first], pair ? row[second] : std::string(), max_length, truncated);
         } catch (const Error& error) {
             fail(where, ": ", error.what());
         }
-        if (truncated) truncated->samples += sample.token_ids.size() >= max_length;
         sample.labels = {labels.id(row[label], where)};
         if (graded) sample.difficulty = parse_difficulty(row[difficulty], where);
         data.append(sample);

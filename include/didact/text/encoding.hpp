@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ struct Encoding {
     std::vector<std::uint8_t> special_mask = {};
     /// 0 for the first text, 1 for the second, -1 for tokens that the template adds.
     std::vector<std::int8_t> sequence_index = {};
+    std::size_t cut = 0; ///< tokens of the texts that are left out, as `max_length` has no room for them
 
     std::size_t size() const { return ids.size(); }
 

@@ -89,8 +89,10 @@ class WordPieceTokenizer {
         if (options.max_length > 0)
             lengths =
                 truncated_lengths(lengths.first, lengths.second, room(around, options.max_length), options.truncation);
-        return around.apply(
-            std::array{PieceRange(pieces[0], 0, lengths.first), PieceRange(pieces[1], 0, lengths.second)});
+        Encoding encoding =
+            around.apply(std::array{PieceRange(pieces[0], 0, lengths.first), PieceRange(pieces[1], 0, lengths.second)});
+        encoding.cut = pieces[0].size() - lengths.first + pieces[1].size() - lengths.second;
+        return encoding;
     }
 
     /// A text that is split into words already, for tagging: `word_ids` tells each token's word (a word of which
@@ -267,7 +269,9 @@ class WordPieceTokenizer {
             require(options.truncation != Truncation::only_second, "only_second needs a second text");
             length = std::min(length, room(around, options.max_length));
         }
-        return around.apply(std::array{PieceRange(pieces, 0, length)});
+        Encoding encoding = around.apply(std::array{PieceRange(pieces, 0, length)});
+        encoding.cut = pieces.size() - length;
+        return encoding;
     }
 
     /// Appends the tokens of `text`; their word is `word`, or counted where it is not given.
