@@ -232,7 +232,10 @@ TEST_SUITE("unit") {
     }
 
     TEST_CASE("finetune shows progress and what was cut on standard error, unless it is told to be quiet") {
-        const Ended loud = run(FINETUNE, with(defaults, "--max-length 8"), workplace().path);
+        const Ended exact = run(FINETUNE, with(defaults, "--max-length 8"), workplace().path); // of the longest text
+        CHECK(exact.code == 0);
+        CHECK(exact.err.find("were cut") == std::string::npos);
+        const Ended loud = run(FINETUNE, with(defaults, "--max-length 8 --second-text-column label"), workplace().path);
         CHECK(loud.code == 0);
         CHECK(loud.err.find("more than 8 tokens and were cut there") != std::string::npos);
         CHECK(loud.err.find("6 steps") != std::string::npos);
