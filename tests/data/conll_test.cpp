@@ -48,6 +48,14 @@ TEST_SUITE("unit") {
         CHECK(parse_conll(text, "x", {.tag_column = 1})[0].tags == List{"NNP", "VBZ"});
     }
 
+    TEST_CASE("a document start ends a sentence, with or without blank lines around it") {
+        const auto sentences = parse_conll("A O\nB O\n-DOCSTART- O\nC O\n", "x");
+        REQUIRE(sentences.size() == 2);
+        CHECK(sentences[0].tokens == List{"A", "B"});
+        CHECK(sentences[1].tokens == List{"C"});
+        CHECK(sentences[1].line == 4);
+    }
+
     TEST_CASE("comments are left out where they are asked for, and columns are chosen by number") {
         const auto sentences = parse_conll("# sent_id = 1\n1\tdogs\tNOUN\n2\tbark\tVERB\n", "x.conllu",
                                            {.token_column = 1, .tag_column = 2, .comments = true});

@@ -40,11 +40,11 @@ inline std::vector<TaggedSentence> parse_conll(std::string_view text, const std:
     std::size_t columns = 0;
     bool within = false;
     for_each_line(text, [&](std::string_view line, std::size_t number) {
-        if (is_blank(line)) {
+        if (is_blank(line) || line.starts_with("-DOCSTART-")) {
             within = false;
             return;
         }
-        if (line.starts_with("-DOCSTART-") || (options.comments && line.front() == '#')) return;
+        if (options.comments && line.front() == '#') return;
         std::vector<std::string_view> fields;
         const bool tabs = line.find('\t') != std::string_view::npos;
         for (std::size_t begin = 0; begin <= line.size();) {
@@ -73,8 +73,8 @@ inline std::vector<TaggedSentence> parse_conll(std::string_view text, const std:
 }
 
 /// Reads a file with one word and its tag a line, in columns that tabs, or where there are none spaces, separate; a
-/// blank line ends a sentence, "-DOCSTART-" lines are left out. Throws Error that names file and line: for a missing or
-/// empty file, invalid UTF-8, lines of differing numbers of columns, empty words or tags.
+/// blank line or one that begins with "-DOCSTART-" ends a sentence. Throws Error that names file and line: for a
+/// missing or empty file, invalid UTF-8, lines of differing numbers of columns, empty words or tags.
 inline std::vector<TaggedSentence> read_conll(const std::filesystem::path& path, const ConllOptions& options = {}) {
     return parse_conll(io::read_file(path), path, options);
 }
