@@ -242,6 +242,23 @@ TEST_SUITE("unit") {
               }) == "Scatter 'c', x axis: 0 cannot stand on a logarithmic axis");
     }
 
+    TEST_CASE("scatter: a point whose error is not known has no bar, and the others keep theirs") {
+        const auto count_of = [](double x_error, double y_error) {
+            const std::string svg =
+                Scatter{.points = {{"a", 1, 1, x_error, y_error, "g"}, {"b", 2, 3, 0.1, 0.2, "g"}}}.svg();
+            for (const char* number : {"\u2013", "\u221e"}) CHECK(svg.find(number) == std::string::npos);
+            std::size_t bars = 0;
+            for (const Element& line : elements_named(elements_of(svg), "line"))
+                bars += line.attributes.count("stroke-opacity");
+            return bars;
+        };
+        const std::size_t one_point = count_of(0, 0);
+        CHECK(one_point > 0);
+        CHECK(count_of(0.1, 0.1) == 2 * one_point);
+        for (const double error : {not_known, double(INFINITY), -double(INFINITY)})
+            CHECK(count_of(error, error) == one_point);
+    }
+
     TEST_CASE("charts: hostile text stays text, and each chart says its title and description") {
         const std::string text = hostile;
         const std::vector<std::string> svgs{

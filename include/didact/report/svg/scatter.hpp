@@ -8,7 +8,8 @@
 
 namespace didact::report {
 
-/// A point of a scatter plot; errors are half the length of a bar, 0 for none. Points of one group share a colour.
+/// A point of a scatter plot; errors are half the length of a bar, 0 for none. One that is not finite, as of a single
+/// run, has no bar. Points of one group share a colour.
 struct ScatterPoint {
     std::string label = {};
     double x = 0, y = 0, x_error = 0, y_error = 0;
@@ -34,10 +35,11 @@ struct Scatter {
             shown.push_back(&point);
             if (group_of(groups, point) == groups.size()) groups.push_back(point.group);
             x.add(point.x);
-            if (!log_x || point.x > std::abs(point.x_error)) x.add(point.x - std::abs(point.x_error));
-            x.add(point.x + std::abs(point.x_error));
-            y.add(point.y - std::abs(point.y_error));
-            y.add(point.y + std::abs(point.y_error));
+            const double x_error = half_bar(point.x_error), y_error = half_bar(point.y_error);
+            if (!log_x || point.x > x_error) x.add(point.x - x_error);
+            x.add(point.x + x_error);
+            y.add(point.y - y_error);
+            y.add(point.y + y_error);
         }
         svg::Canvas canvas(width, height);
         svg::Frame::Parts parts{title, x_label, y_label};
@@ -61,6 +63,8 @@ struct Scatter {
   private:
     static constexpr double radius = 5, label_size = 11.5;
 
+    static double half_bar(double error) { return std::isfinite(error) ? std::abs(error) : 0; }
+
     static std::size_t group_of(const std::vector<std::string>& groups, const ScatterPoint& point) {
         return std::size_t(std::find(groups.begin(), groups.end(), point.group) - groups.begin());
     }
@@ -77,7 +81,7 @@ struct Scatter {
     }
 
     double left_end(const svg::Frame& frame, const ScatterPoint& point) const {
-        const double low = point.x - std::abs(point.x_error);
+        const double low = point.x - half_bar(point.x_error);
         return log_x && low <= 0 ? frame.plot.x : frame.x(low);
     }
 
@@ -86,15 +90,14 @@ struct Scatter {
         const double x = frame.x(point.x), y = frame.y(point.y);
         canvas.begin_series(group);
         constexpr const char* bar = R"(stroke="currentColor" stroke-width="1.5" stroke-opacity="0.7")";
-        if (point.x_error != 0) {
-            const double left = left_end(frame, point), right = frame.x(point.x + std::abs(point.x_error));
+        if (half_bar(point.x_error) > 0) {
+            const double left = left_end(frame, point), right = frame.x(point.x + half_bar(point.x_error));
             canvas.line(left, y, right, y, bar);
             for (const double end : {left, right}) canvas.line(end, y - 3, end, y + 3, bar);
             placer.occupy({left, y - 2, right - left, 4});
         }
-        if (point.y_error != 0) {
-            const double top = frame.y(point.y + std::abs(point.y_error)),
-                         bottom = frame.y(point.y - std::abs(point.y_error));
+        if (const double error = half_bar(point.y_error); error > 0) {
+            const double top = frame.y(point.y + error), bottom = frame.y(point.y - error);
             canvas.line(x, top, x, bottom, bar);
             for (const double end : {top, bottom}) canvas.line(x - 3, end, x + 3, end, bar);
             placer.occupy({x - 2, top, 4, bottom - top});
