@@ -6,7 +6,7 @@
 Prints a line for each run, then for each data set: accuracy of both (mean and 95 % t interval over seeds), their
 difference seed by seed, and the ratios of training seconds and of peak memory. Ends with 1 where the accuracy is below
 the peer's by more than that interval holds. The peer prints one JSON object with `accuracy`, `train_seconds` and
-`peak_memory_mb` as its last line and takes the flags below; its Python needs torch and transformers.
+`peak_memory_mb` (in MiB) as its last line and takes the flags below; its Python needs torch and transformers.
 
 With one seed both start from the same random classifier, which PyTorch draws: on banking77 the draw alone moves the
 accuracy by some 0.02, as much as all else that a seed decides. --own-starts lets each side draw its own.
@@ -115,6 +115,8 @@ def main():
                 other = [a.python, a.peer, *flags] if a.against == "peer" else own("fp32")
                 for system, command, results in (("didact", own(a.precision), mine), (a.against, other, peer)):
                     result = run(command)
+                    if system == "peer":
+                        result["peak_memory_mb"] *= 1.048576  # the peer's is in MiB
                     results.append(result)
                     runs.append({"set": name, "system": system, **result})
                     print(f"{name}, seed {seed}, {system}: accuracy {result['accuracy']:.4f}, loss "
