@@ -95,7 +95,7 @@ def transformer_rows(precision):
 def start(bf16):
     """From nothing to the first step, in the precision that is the faster on this processor; the peer in its best."""
     once = "--steps 1 --warmup 0"
-    peer = once + " --wait-quiet 0"
+    peer = once + " --wait-quiet 0 --tries 1"  # a disturbed step is not run again: the time is that of one
     modes = [Mode(peer)]
     if bf16:
         modes += [Mode(peer + " --precision bf16"), Mode(peer + " --precision bf16 --attn eager")]
