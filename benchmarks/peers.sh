@@ -1,10 +1,11 @@
 #!/bin/sh
 # Training steps of didact beside PyTorch, PEFT and Avalanche on the same work, in turn:   sh benchmarks/peers.sh
 #
-# Installs what is missing, the peers into a virtual environment (2 GB; --venv DIR names another place), builds, runs both
-# sides in turn and writes table, picture and all measurements to benchmarks/results/. Needs a machine that does nothing
-# else meanwhile, and two hours; --resume goes on where a run ended early. Other flags go to benchmarks/peers/compare.py,
-# whose --help lists them:
+# Needs the peers' scripts (torch_transformer.py, torch_small.py, torch_optim.py), which are not part of this repository:
+# in ../shared/peers or where --peers DIR says. Installs what is missing, the peers into a virtual environment (2 GB;
+# --venv DIR, the first flag, names another place), builds, runs both sides in turn and writes table, picture and all
+# measurements to benchmarks/results/. Needs a machine that does nothing else meanwhile, and two hours; --resume goes on
+# where a run ended early. Other flags go to benchmarks/peers/compare.py, whose --help lists them:
 #
 #   sh benchmarks/peers.sh --only MiniLM --rounds 7
 set -eu
@@ -14,7 +15,27 @@ if [ "${1:-}" = --venv ]; then
     venv=${2:?"--venv needs a folder"}
     shift 2
 fi
-didact_needs="build test model"
+case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
+cd "$didact_root"
+
+# Before anything is installed.
+scripts=$didact_root/../shared/peers previous=
+for argument in "$@"; do
+    case $argument in
+    -h | --help) exec python3 benchmarks/peers/compare.py --help ;;
+    --peers=*) scripts=${argument#--peers=} ;;
+    esac
+    [ "$previous" != --peers ] || scripts=$argument
+    previous=$argument
+done
+for script in torch_transformer.py torch_small.py torch_optim.py; do
+    [ -f "$scripts/$script" ] || {
+        echo "didact: $scripts/$script: there is no such file; --peers DIR says where the peers' scripts are" >&2
+        exit 2
+    }
+done
+
+didact_needs="build test peers"
 . "$didact_root/cmake/install_dependencies.sh"
 
 if ! "$venv/bin/python" -c "import torch, transformers, peft, avalanche" 2>/dev/null; then
@@ -22,7 +43,6 @@ if ! "$venv/bin/python" -c "import torch, transformers, peft, avalanche" 2>/dev/
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet torch transformers peft avalanche-lib
 fi
-cd "$didact_root"
 cmake --preset release
 cmake --build build/release --target peers
 exec python3 benchmarks/peers/compare.py --python "$venv/bin/python" "$@"

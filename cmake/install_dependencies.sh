@@ -4,7 +4,7 @@
 # .deps/root, for which the variables that a build needs are set (source this file, or set what it prints).
 # apt is tried in every run of the checks; dnf and brew were written from their package lists and never run.
 #
-# didact_needs (build, test, model, clang, arm64; default all but the last two) chooses what for. DIDACT_NO_INSTALL=1
+# didact_needs (build, test, model, peers, clang, arm64; default the first three) chooses what for. DIDACT_NO_INSTALL=1
 # leaves the system as it is.
 
 didact_root=${didact_root:-$(cd "$(dirname "$0")/.." && pwd)}
@@ -48,6 +48,10 @@ END
         model) cat <<'END' ;;
 python3               python3            python
 python3-pip           python3-pip        -
+END
+        peers) cat <<'END' ;;
+python3               python3            python
+python3-venv          -                  -
 END
         esac
     done | awk -v column="$1" '$column != "-" { print $column }'
