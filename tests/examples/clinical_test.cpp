@@ -73,6 +73,26 @@ TEST_SUITE("unit") {
         for (std::size_t i = 0; i < numbers[0]["rows"].size(); ++i)
             CHECK(numbers[0]["rows"][i]["runs"][0]["value"] == numbers[1]["rows"][i]["runs"][0]["value"]);
     }
+
+    TEST_CASE("clinical's learning curve runs once a set that is smaller than its sizes") {
+        const std::filesystem::path& here = workplace().path;
+        for (const char* set : {"symptom-to-disease", "medical-abstracts", "ncbi-disease"}) {
+            std::filesystem::create_directories(here / "few" / set);
+            for (const char* part : {"train", "valid", "test"})
+                for (const char* extension : {".tsv", ".conll"})
+                    std::filesystem::copy_file(here / (part + std::string(extension)),
+                                               here / "few" / set / (part + std::string(extension)));
+        }
+        const Ended ended =
+            clinical("--model model --data few --experiments curve --seeds 2 --out study --json few.json");
+        CHECK(ended.code == 0);
+        const nlohmann::json rows = workplace().json("few.json")["rows"];
+        REQUIRE(rows.size() > 0);
+        for (const auto& row : rows) {
+            CHECK(row["setting"] == "24 labels");
+            CHECK(row["runs"].size() == 2);
+        }
+    }
 }
 
 }
