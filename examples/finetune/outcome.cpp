@@ -65,8 +65,8 @@ Observer::Observer(const Options& options, std::size_t steps_before) : every_(op
     if (!options.out.empty())
         lines_.emplace(lines, options.resume ? report::JsonLines::place_after(lines, steps_before) : Place());
     if (options.tensorboard) tensorboard_.emplace(out / "tensorboard");
+    if (!options.resume && !options.out.empty()) remove_checkpoints(out / "checkpoints");
     if (every_ > 0) checkpoint_.emplace(CheckpointOptions{out / "checkpoints", every_});
-    if (checkpoint_ && !options.resume) checkpoint_->start_anew();
 }
 
 void Observer::step(const report::StepReport& report) {

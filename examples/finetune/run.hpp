@@ -42,6 +42,18 @@ auto make_trainer(const Options& options, Model& model, const Freeze& freeze, co
     }
 }
 
+/// Throws Error where a curriculum cannot be followed, before anything is written.
+template <class Curriculum>
+void check_curriculum(const Options& options, const Curriculum& curriculum, const Task& task) {
+    if constexpr (requires { curriculum.stages; })
+        didact::require(curriculum.stages <= options.epochs, "--curriculum ", options.curriculum, " has ",
+                        curriculum.stages, " stages and needs as many epochs; --epochs is ", options.epochs);
+    if constexpr (requires {
+                      { curriculum.difficulty } -> std::same_as<const didact::difficulty::Given&>;
+                  })
+        curriculum.difficulty(task, didact::TaskData{.train = task.train});
+}
+
 /// Trains with one pair of strategies, tests, saves. Gives the object that --json writes.
 template <didact::Backend B, didact::Policy Freeze, didact::Policy Curriculum>
 nlohmann::ordered_json run(const Job& job, const Freeze& freeze, const Curriculum& curriculum) {
@@ -49,6 +61,7 @@ nlohmann::ordered_json run(const Job& job, const Freeze& freeze, const Curriculu
     using Adapter = std::conditional_t<std::is_same_v<Freeze, freeze::Lora>, adapters::Lora, nn::NoAdapter>;
     const Options& options = job.options;
     const Task task = read_task(options, job.tokenizer);
+    check_curriculum(options, curriculum, task);
     BertModel<B, Adapter> model(job.config.transformer, options.seed);
     add_head(model, options, task);
     // A head of the folder is of use only where it was trained for the same labels.

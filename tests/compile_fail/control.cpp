@@ -45,7 +45,7 @@ struct Keeps {
         State(const Keeps&, const Model&) {}
         void experience_began(Engine<Model>&, const Experience&, const Moment&) {}
         void rehearse(StepBatches&, const Moment&) {}
-        double distil(Engine<Model>&, const Batch&, typename Model::Saved&, double, View<S>, const Moment&) {
+        double distil(Engine<Model>&, const Batch&, typename Model::Saved&, const StepGroup&, View<S>, const Moment&) {
             return 0;
         }
         void project(Engine<Model>&, const Moment&) {}

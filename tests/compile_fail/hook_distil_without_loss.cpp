@@ -1,4 +1,4 @@
-// expect: didact: State::distil must be `double distil(Engine<Model>&, const Batch&, Model::Saved&, double scale,
+// expect: didact: State::distil must be `double distil(Engine<Model>&, const Batch&, Model::Saved&, const StepGroup&,
 #include "didact/didact.hpp"
 
 using namespace didact;
@@ -8,7 +8,8 @@ struct Own {
     template <class Model>
     struct State {
         State(const Own&, const Model&) {}
-        void distil(Engine<Model>&, const Batch&, typename Model::Saved&, double, View<float>, const Moment&) {}
+        void distil(Engine<Model>&, const Batch&, typename Model::Saved&, const StepGroup&, View<float>,
+                    const Moment&) {}
     };
 };
 using M = Model<Mlp<Cpu<float>>, heads::SequenceClassification<>>;

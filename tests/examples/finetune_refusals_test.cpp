@@ -209,6 +209,8 @@ TEST_SUITE("unit") {
              "--freeze l2sp: it is none of none, prefix, all-but-head, lora (with --precision bf16)"},
             {"--precision bf16 --curriculum mastery:loss",
              "--curriculum mastery:loss: it is none of none (with --precision bf16)"},
+            {"--curriculum mastery:length",
+             "--curriculum mastery:length has 3 stages and needs as many epochs; --epochs is 1"},
             {"--curriculum competence:length,initial=2",
              "--curriculum competence:length,initial=2: curriculum::Competence: initial is 2, it must be in (0, 1]"},
         });

@@ -118,7 +118,7 @@ TEST_SUITE("unit") {
               "competence:reversed-length", "mastery:length", "mastery:loss"}) {
             CAPTURE(curriculum);
             CHECK(help.out.find(curriculum) != std::string::npos);
-            CHECK(metrics_of("--quiet --freeze prefix:1 --curriculum " + curriculum)["steps"] == 6);
+            CHECK(metrics_of("--quiet --epochs 3 --freeze prefix:1 --curriculum " + curriculum)["steps"] == 9);
         }
         metrics_of("--quiet --curriculum competence:length,initial=0.5,power=1");
     }

@@ -189,7 +189,7 @@ class Regression(Sequence):
 
 
 class SingleLabelOfLastToken(SingleLabel):
-    """Transformers finds the last token as the last that is not padding, whose number the saved config must say."""
+    """Transformers finds the last token as the last that is not padding, whose number is the user's to say."""
 
     family = "gpt2"
 

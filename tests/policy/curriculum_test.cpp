@@ -32,7 +32,7 @@ struct Setting {
 template <class Policy>
 auto begun(Setting& setting, const Policy& policy, const Dataset& data) {
     typename Policy::template State<M> state(policy, setting.model);
-    state.experience_began(setting.engine, {.name = "only", .tasks = {{.train = data}}}, {});
+    state.experience_began(setting.engine, {.name = "only", .tasks = {{.train = data}}}, {.total_steps = 5000});
     return state;
 }
 
@@ -149,7 +149,8 @@ TEST_SUITE("property") {
         state.epoch_done(setting.model, {}, 0.99);
         CHECK(state.stage() == 2);
         // The next experience begins with the easiest again.
-        state.experience_began(setting.engine, {.name = "next", .tasks = {{.train = data}}}, {.experience = 1});
+        state.experience_began(setting.engine, {.name = "next", .tasks = {{.train = data}}},
+                               {.experience = 1, .total_steps = 5000});
         CHECK(state.stage() == 0);
     }
 

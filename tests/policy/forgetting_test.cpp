@@ -25,6 +25,13 @@ Experience experience_of(std::size_t task, const Dataset& data) {
     return {.name = data.name, .tasks = {{.task = task, .train = data}}};
 }
 
+/// Micro-batches of one task, as of a step.
+StepGroup group_of(const std::vector<Batch>& batches) {
+    StepGroup group{.task = batches[0].task};
+    for (const Batch& batch : batches) group.add_micro_batch() = batch;
+    return group;
+}
+
 const optimizer::Sgd sgd{.learning_rate = 0.1};
 TrainingOptions steps(std::size_t count, std::size_t batch_size = 8) {
     return {.steps = count, .batch_size = batch_size, .max_gradient_norm = 0, .threads = 2};
@@ -586,7 +593,7 @@ TEST_SUITE("property") {
         double loss = 0;
         const double scale = 1 / model.units(batch);
         model.backward(context, batch, saved, scale, [&](View<double> dhidden) {
-            loss = scale * state.distil(engine, batch, saved, scale, dhidden, moment);
+            loss = state.distil(engine, batch, saved, group_of({batch}), dhidden, moment);
         });
         CHECK(loss == doctest::Approx(distillation()).epsilon(1e-12));
         double largest = 0;
@@ -630,8 +637,7 @@ TEST_SUITE("property") {
         auto& saved = engine.saved();
         engine.forward(context, batch, saved);
         const View<double> dhidden = context.scratch(batch.tokens(), 12);
-        const double scale = 1 / model.units(batch);
-        const double loss = scale * state.distil(engine, batch, saved, scale, dhidden, {});
+        const double loss = state.distil(engine, batch, saved, group_of({batch}), dhidden, {});
         // The teacher is the student, so that a row's cross-entropy is its entropy.
         Batch old_head = batch;
         old_head.task = 0;
@@ -642,6 +648,19 @@ TEST_SUITE("property") {
             for (std::size_t c = 0; c < 3; ++c) entropy -= std::exp(z(i, c)) / sum * (z(i, c) - std::log(sum));
         }
         CHECK(z.rows == batch.tokens());
+        // The same however the batch is cut.
+        const std::uint32_t one[] = {0}, others[] = {1, 2, 3, 4, 5};
+        const Batch parts[] = {small::batch_of(classed.subset(one), 1), small::batch_of(classed.subset(others), 1)};
+        double sum = 0;
+        for (const Batch& part : parts) {
+            engine.arena().reset();
+            context = engine.context();
+            context.every_token = true;
+            engine.forward(context, part, saved);
+            sum += state.distil(engine, part, saved, group_of({parts[0], parts[1]}), context.scratch(part.tokens(), 12),
+                                {});
+        }
+        CHECK(sum == doctest::Approx(loss).epsilon(1e-12));
         CHECK(loss == doctest::Approx(2 * entropy / double(z.rows)).epsilon(1e-12));
     }
 
@@ -686,7 +705,7 @@ TEST_SUITE("property") {
         engine.forward(context, batch, saved);
         const View<double> dhidden = context.scratch(batch.tokens(), 7);
         fill(context, 0.0, dhidden);
-        state.distil(engine, batch, saved, 1.0 / 8, dhidden, {});
+        state.distil(engine, batch, saved, group_of({batch}), dhidden, {});
         const View<double> slope = store.gradient(bias);
         CHECK(slope(0, 0) > 1e-3);
         CHECK(slope(0, 0) == doctest::Approx(-slope(0, 1)));

@@ -109,9 +109,9 @@ TEST_SUITE("unit") {
             return error_of([&] { run(config, head, true); }, folder.path);
         };
         CHECK(error(small::config(0.1), {.num_labels = 3, .label_smoothing = 0.1}) ==
-              "step-1.checkpoint: it is of a run with a head for single_label_classification of task 'main', "
-              "label_smoothing 0 and this one has a head for single_label_classification of task 'main', "
-              "label_smoothing 0.1");
+              "step-1.checkpoint: it is of a run with a head for single_label_classification of task 'main', pooling "
+              "first_token_tanh, label_smoothing 0 and this one has a head for single_label_classification of task "
+              "'main', pooling first_token_tanh, label_smoothing 0.1");
         CHECK(error(small::config(0.2), plain).find("hidden_dropout 0.1 and this one has hidden_dropout 0.2") !=
               std::string::npos);
         TransformerConfig other = small::config(0.1);
@@ -125,9 +125,9 @@ TEST_SUITE("unit") {
         const auto run = [&](std::size_t steps, bool anew) {
             small::MlpModel<Cpu<float>> model(small::mlp_config(), 3);
             model.add_head({.num_labels = 3});
-            Checkpoint write({folder.path, 2});
-            if (anew) write.start_anew();
+            if (anew) remove_checkpoints(folder.path);
             CHECK((!anew || folder.entries() == 0));
+            Checkpoint write({folder.path, 2});
             Trainer(model).fit(data, {.steps = steps, .batch_size = 8}, write);
         };
         const auto there = [&](int step) {
@@ -156,6 +156,11 @@ TEST_SUITE("unit") {
         CHECK_THROWS_AS(trainer.serialize(cut), Error);
         CHECK_THROWS_WITH_AS(trainer.fit(data, {.steps = 2, .batch_size = 8}),
                              "cut.checkpoint: reading it ended in an error, so the trainer's state is no run's", Error);
+        Archive again;
+        CHECK_THROWS_AS(trainer.serialize(again), Error);
+        Archive longer(out.bytes() + "more", "longer.checkpoint");
+        CHECK_THROWS_AS(trainer.serialize(longer), Error);
+        CHECK_THROWS_AS(trainer.fit(data, {.steps = 2, .batch_size = 8}), Error);
         Archive in(out.bytes(), "whole.checkpoint");
         trainer.serialize(in);
         CHECK_NOTHROW(trainer.fit(data, {.steps = 2, .batch_size = 8}));

@@ -69,12 +69,13 @@ class PrefixCache {
         const std::uint64_t digest = prefix_digest(trunk, store, stage);
         if (stage == stage_ && digest == digest_) return;
         clear();
+        if (!folder_.empty()) {
+            char name[32];
+            std::snprintf(name, sizeof name, "%016llx.states", (unsigned long long)(digest));
+            file_.emplace(folder_ + "/" + name, trunk.output_size());
+        }
         stage_ = stage;
         digest_ = digest;
-        if (folder_.empty()) return;
-        char name[32];
-        std::snprintf(name, sizeof name, "%016llx.states", (unsigned long long)(digest));
-        file_.emplace(folder_ + "/" + name, trunk.output_size());
     }
     /// Around passes with other values, after which the weights are as they were.
     void before_exchange(const ParameterStore<B>& store) {

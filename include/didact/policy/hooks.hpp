@@ -93,11 +93,12 @@ template <class T>
 concept LossesKnown = requires(T s, std::span<const StepGroup> groups, const Moment& moment) {
     { s.losses_known(groups, moment) } -> std::same_as<void>;
 };
-/// forgetting: add the gradient of a distillation loss, times `scale`, to the heads and to dhidden; returns the loss.
+/// forgetting: add the gradient of a distillation loss, times group.weight, to the heads and to dhidden, as far as it
+/// is of this micro-batch of the group; returns that part of the loss.
 template <class T, class M>
-concept Distil = requires(T s, Engine<M>& engine, const Batch& batch, typename M::Saved& saved, double scale,
+concept Distil = requires(T s, Engine<M>& engine, const Batch& batch, typename M::Saved& saved, const StepGroup& group,
                           View<typename M::S> dhidden, const Moment& moment) {
-    { s.distil(engine, batch, saved, scale, dhidden, moment) } -> std::same_as<double>;
+    { s.distil(engine, batch, saved, group, dhidden, moment) } -> std::same_as<double>;
 };
 /// sharing: the factors of the groups' gradients in the combined one, from their inner products over shared parameters.
 /// Asking for it makes the trainer keep one gradient a group.
@@ -214,8 +215,8 @@ consteval bool check_hooks() {
         "std::span<double> weights, const Moment&)`; see policy/sharing/uncertainty_weighting.hpp");
     static_assert(
         requires { &P::distil; } || hooks::Distil<State, M>,
-        "didact: State::distil must be `double distil(Engine<Model>&, const Batch&, Model::Saved&, double "
-        "scale, View<S> dhidden, const Moment&)`; see policy/forgetting/learning_without_forgetting.hpp");
+        "didact: State::distil must be `double distil(Engine<Model>&, const Batch&, Model::Saved&, const StepGroup&, "
+        "View<S> dhidden, const Moment&)`; see policy/forgetting/learning_without_forgetting.hpp");
     static_assert(
         requires { &P::combine; } || hooks::Combine<State>,
         "didact: State::combine must be `void combine(const GramMatrix&, const Moment&, std::span<double> "

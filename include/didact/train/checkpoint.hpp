@@ -89,7 +89,12 @@ void load_checkpoint(TrainerType& trainer, const std::filesystem::path& path) {
     require(model == here, source, ": the checkpoint is of another model: ",
             first_difference("it has ", model, " where the model has ", here));
     trainer.serialize(archive);
-    archive.finish();
+}
+
+/// Removes a folder's checkpoints, for a run that does not go on from them: `Checkpoint::resume` could find an earlier
+/// run's.
+inline void remove_checkpoints(const std::filesystem::path& folder) {
+    for (const std::filesystem::path& path : checkpoint_file::list(folder)) std::filesystem::remove(path);
 }
 
 /// Where a run's checkpoints are, and how many.
@@ -118,12 +123,6 @@ class Checkpoint {
         const auto whole = std::find_if(paths.begin(), paths.end(), checkpoint_file::is_whole);
         load_checkpoint(trainer, whole == paths.end() ? paths.front() : *whole);
         return true;
-    }
-
-    /// Removes the checkpoints of the folder, or `resume` could find an earlier run's: for a run that does not go on
-    /// from them.
-    void start_anew() const {
-        for (const std::filesystem::path& path : checkpoint_file::list(options_.folder)) std::filesystem::remove(path);
     }
 
     template <class TrainerType>

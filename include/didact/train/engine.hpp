@@ -152,7 +152,7 @@ class Engine {
             while (end < missing_.size() && (end == begin || together_.tokens() < tokens_together))
                 together_.append(batch, missing_[end++]);
             // Or the bits of a sample's states would depend on what is computed with it.
-            if (together_.tokens() == 0) model_.trunk().check_tokens(together_);
+            if (together_.tokens() < B::independent_rows) model_.trunk().check_tokens(together_);
             while (together_.tokens() < B::independent_rows) together_.append(batch, missing_[begin]);
             const ArenaScope scope(context.arena);
             const View<S> states = model_.trunk().forward_to(context, together_, prefix_saved_, stage);

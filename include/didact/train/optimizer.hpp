@@ -82,19 +82,24 @@ class AdamW::State {
             S* const __restrict a = m + first, * const __restrict b = v + first;
             std::array<S, update_block> roots;
             using namespace Eigen::internal;
-            const auto mean_of = [](S beta) {
-                return [kept = cpu::constant(beta), fresh = cpu::constant(S(1) - beta)](
-                           const auto& mean, const auto& x) { return pmadd(kept, mean, pmul(fresh, x)); };
-            };
-            const auto mean_of_squares = [mean = mean_of(beta2)](const auto& square, const auto& x) {
-                return mean(square, pmul(x, x));
+            // By value, or each packet would read them anew.
+            const auto mean = [kept = cpu::constant(beta1), fresh = cpu::constant(S(1) - beta1)](
+                                  const auto& before, const auto& x) { return pmadd(kept, before, pmul(fresh, x)); };
+            const auto mean_square = [kept = cpu::constant(beta2),
+                                      fresh = cpu::constant(S(1) - beta2)](const auto& before, const auto& x) {
+                return pmadd(kept, before, pmul(pmul(fresh, x), x));
             };
             const auto step = [d = cpu::constant(decay), s = cpu::constant(-step_size), i = cpu::constant(inverse_root),
                                e = cpu::constant(epsilon)](const auto& x, const auto& mean, const auto& root) {
                 return pmadd(x, d, pdiv(pmul(s, mean), pmadd(root, i, e)));
             };
-            cpu::map_packets(count, a, mean_of(beta1), a, g);
-            cpu::map_packets(count, b, mean_of_squares, b, g);
+            const std::size_t rest = cpu::for_each_packet<S>(count, [&](std::size_t, std::size_t i) {
+                const cpu::Packet<S> x = cpu::load(g + i);
+                cpu::store<S>(a + i, mean(cpu::load<S>(a + i), x));
+                cpu::store<S>(b + i, mean_square(cpu::load<S>(b + i), x));
+            });
+            cpu::map_packets(count - rest, a + rest, mean, a + rest, g + rest);
+            cpu::map_packets(count - rest, b + rest, mean_square, b + rest, g + rest);
             cpu::square_roots(count, b, roots.data());
             cpu::map_packets(count, w, step, w, a, roots.data());
         }

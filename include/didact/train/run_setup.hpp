@@ -34,12 +34,14 @@ void describe_model(const Model& model, std::ostream& text) {
         const TransformerConfig& config = model.trunk().config();
         text << "num_heads " << config.num_heads << "\nactivation " << config.activation << "\nlayer_norm_epsilon "
              << config.layer_norm_epsilon << "\nhidden_dropout " << config.hidden_dropout << "\nattention_dropout "
-             << config.attention_dropout << "\nembedding_dropout " << config.dropout_of_embeddings()
-             << "\nclassifier_dropout " << config.classifier_dropout << '\n';
+             << config.attention_dropout << "\nembedding_dropout " << config.dropout_of_embeddings() << '\n';
     }
+    if constexpr (requires { model.trunk().config().classifier_dropout; })
+        text << "classifier_dropout " << model.trunk().config().classifier_dropout << '\n';
     for (std::size_t task = 0; task < model.tasks(); ++task)
         model.with_head(task, [&](const auto& head) {
             text << "a head for " << head.problem_type << " of task '" << model.task_name(task) << '\'';
+            if constexpr (requires { head.pooling_name; }) text << ", pooling " << head.pooling_name;
             if constexpr (requires { head.options(); }) {
                 text << ", label_smoothing " << head.options().label_smoothing;
                 for (const float weight : head.options().class_weights) text << ", class weight " << weight;
@@ -61,7 +63,11 @@ std::string describe_run(const Model& model, const Stream& stream, const Trainin
         for (const TaskData& data : experience.tasks) {
             text << "in experience '" << experience.name << "' for task " << data.task << ' ' << data.train.size()
                  << " training samples of digest " << std::hex << data.train.digest() << std::dec;
-            if (data.masking) text << ", masked with probability " << data.masking->probability;
+            if (data.masking) {
+                text << ", masked by token " << data.masking->mask_token_id << " of " << data.masking->vocab_size
+                     << " with probability " << data.masking->probability << " but for tokens";
+                for (const std::int32_t id : data.masking->special_token_ids) text << ' ' << id;
+            }
             text << '\n';
         }
     return text.str();

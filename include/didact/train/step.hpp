@@ -26,6 +26,11 @@ struct StepGroup {
         batch.task = task;
         return batch;
     }
+    std::size_t tokens() const {
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < used; ++i) count += micro_batches[i].tokens();
+        return count;
+    }
     std::size_t samples() const {
         std::size_t count = 0;
         for (std::size_t i = 0; i < used; ++i) count += micro_batches[i].size();
@@ -80,8 +85,7 @@ class StepBatches {
 
     std::size_t tokens() const {
         std::size_t count = 0;
-        for (const StepGroup& group : groups())
-            for (std::size_t i = 0; i < group.used; ++i) count += group.micro_batches[i].tokens();
+        for (const StepGroup& group : groups()) count += group.tokens();
         return count;
     }
 

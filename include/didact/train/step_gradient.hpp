@@ -111,7 +111,7 @@ class StepGradient {
                 if (!group.rehearsed) policies.forgetting.observe(batch, losses, moment);
             if constexpr (hooks::Distil<typename Policies::ForgettingState, Model>) {
                 model.backward(context, batch, saved, scale, [&](View<S> dhidden) {
-                    sum += policies.forgetting.distil(engine, batch, saved, scale, dhidden, moment);
+                    sum += group.units * policies.forgetting.distil(engine, batch, saved, group, dhidden, moment);
                 });
             } else {
                 model.backward(context, batch, saved, scale);

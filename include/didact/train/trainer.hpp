@@ -86,7 +86,7 @@ class Trainer {
     /// What `fit` does first: throws Error where it could not train on this stream, or could not go on with it from the
     /// checkpoint that was restored.
     void check_run(const Stream& stream, const TrainingOptions& options) const {
-        require(!half_read_, restored_from_, ": reading it ended in an error, so the trainer's state is no run's");
+        require(!half_read_, unfinished());
         check_setup(stream, options, model_.tasks());
         const std::string run = describe_run(model_, stream, options);
         require(!restored_ || run == run_, restored_from_, ": ",
@@ -97,7 +97,8 @@ class Trainer {
     /// bit. That `fit` throws Error where its data or what describe_run names are others.
     void serialize(Archive& archive) {
         serialize_setup(archive);
-        half_read_ = archive.reading();
+        require(archive.reading() || !half_read_, unfinished());
+        if (archive.reading()) half_read_ = true;
         archive("moment.experience", moment_.experience);
         archive("moment.epoch", moment_.epoch);
         archive("moment.step", moment_.step);
@@ -115,11 +116,17 @@ class Trainer {
             result_.finished = false;
         }
         archive("policies", policies_);
-        restored_ |= archive.reading();
+        if (!archive.reading()) return;
+        archive.finish();
+        restored_ = true;
         half_read_ = false;
     }
 
   private:
+    std::string unfinished() const {
+        return restored_from_ + ": reading it ended in an error, so the trainer's state is no run's";
+    }
+
     struct Cursor {
         std::size_t experience = 0, step_of_epoch = 0;
         bool begun = false; ///< the experience's beginning is behind us

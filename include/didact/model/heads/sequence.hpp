@@ -5,7 +5,7 @@ namespace didact::heads {
 
 /// How a sequence becomes one vector. first_token_tanh: BERT's pooler, tanh(W h₀ + b). first_token: h₀ as it is.
 /// mean: the mean over its tokens. last_token: the last one's, the only one that has seen all others where attention is
-/// causal, and a classifier without bias, as in Transformers' GPT2ForSequenceClassification.
+/// causal, and a classifier without bias and dropout, as in Transformers' GPT2ForSequenceClassification.
 enum class Pooling { first_token_tanh, first_token, mean, last_token };
 
 /// Whether a token sees only those before it.
@@ -68,7 +68,7 @@ struct Sequence {
                 name = Trunk::Architecture::classifier;
             classifier_ = nn::Linear<B>(store, tensor_name(options, first, name), hidden, options.num_labels, normal,
                                         nn::WeightLayout::out_in, !of_last_token, false);
-            dropout_.p = trunk.config().classifier_dropout;
+            dropout_.p = of_last_token ? 0 : trunk.config().classifier_dropout;
         }
 
         const HeadOptions& options() const { return options_; }

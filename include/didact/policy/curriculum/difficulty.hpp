@@ -15,7 +15,8 @@ namespace didact::difficulty {
 
 /// Throws Error where a metric of tokens would find all samples alike.
 inline void require_tokens(const Dataset& data, const char* metric) {
-    require(data.tokens() > 0, data.name, ": difficulty '", metric, "' is of tokens, and the samples have none");
+    require(data.empty() || data.tokens() > 0, data.name, ": difficulty '", metric,
+            "' is of tokens, and the samples have none");
 }
 
 /// The number of tokens (Platanios et al. 2019, arXiv 1903.09848, eq. 3).

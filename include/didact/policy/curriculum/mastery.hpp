@@ -49,12 +49,10 @@ class Mastery<Difficulty>::State {
         ranked_.rank(policy_.difficulty, engine, experience, moment);
         stage_ = epochs_ = stalled_ = 0;
         best_ = -1e300;
-        longest_ = policy_.longest;
-        if (moment.steps_per_epoch == 0) return; // nobody knows how many epochs there will be
         const std::size_t epochs = (moment.total_steps + moment.steps_per_epoch - 1) / moment.steps_per_epoch;
         require(policy_.stages <= epochs, "curriculum::Mastery: stages is ", policy_.stages, " and experience '",
                 experience.name, "' has ", epochs, " epochs, so its hardest samples would never be trained on");
-        longest_ = std::min(longest_, epochs / policy_.stages);
+        longest_ = std::min(policy_.longest, epochs / policy_.stages);
     }
 
     void select(const Dataset& data, std::size_t slot, const Moment& moment, std::span<std::uint32_t> out) {

@@ -45,11 +45,11 @@ struct Both<First, Second>::State : PairState<Model, Family::forgetting, First, 
         if constexpr (hooks::Observe<A>) first.observe(batch, losses, moment);
         if constexpr (hooks::Observe<B>) second.observe(batch, losses, moment);
     }
-    double distil(Engine<Model>& engine, const Batch& batch, typename Model::Saved& saved, double scale,
+    double distil(Engine<Model>& engine, const Batch& batch, typename Model::Saved& saved, const StepGroup& group,
                   View<S> dhidden, const Moment& moment) requires(hooks::Distil<A, Model> || hooks::Distil<B, Model>) {
         double loss = 0;
-        if constexpr (hooks::Distil<A, Model>) loss += first.distil(engine, batch, saved, scale, dhidden, moment);
-        if constexpr (hooks::Distil<B, Model>) loss += second.distil(engine, batch, saved, scale, dhidden, moment);
+        if constexpr (hooks::Distil<A, Model>) loss += first.distil(engine, batch, saved, group, dhidden, moment);
+        if constexpr (hooks::Distil<B, Model>) loss += second.distil(engine, batch, saved, group, dhidden, moment);
         return loss;
     }
     void project(Engine<Model>& engine,

@@ -60,7 +60,7 @@ class LearningWithoutForgetting::State {
         teacher_.assign(store.values().begin(), store.values().end());
     }
 
-    double distil(Engine<Model>& engine, const Batch& batch, typename Model::Saved& saved, double scale,
+    double distil(Engine<Model>& engine, const Batch& batch, typename Model::Saved& saved, const StepGroup& group,
                   View<S> dhidden, const Moment&) {
         if (teacher_.empty()) return 0;
         const ArenaScope scope(engine.arena());
@@ -69,7 +69,7 @@ class LearningWithoutForgetting::State {
         for (std::size_t task = 0; task < seen_.size(); ++task) {
             if (seen_[task].empty() || (task == batch.task && engine.model().tasks() > 1)) continue;
             if (!std::exchange(teacher_ran, true)) run_teacher(engine, batch);
-            total += distil_head(engine, task, batch, saved, scale, dhidden);
+            total += distil_head(engine, task, batch, saved, group, dhidden);
         }
         return total;
     }
@@ -105,7 +105,7 @@ class LearningWithoutForgetting::State {
     }
 
     double distil_head(Engine<Model>& engine, std::size_t task, const Batch& batch, typename Model::Saved& saved,
-                       double scale, View<S> dhidden) {
+                       const StepGroup& group, View<S> dhidden) {
         const ArenaScope scope(engine.arena());
         auto context = engine.context();
         Model& model = engine.model();
@@ -126,13 +126,13 @@ class LearningWithoutForgetting::State {
                 const auto counts = [&](std::size_t c) {
                     return task != batch.task || (c < classes.size() && classes[c]);
                 };
-                // `scale` divides a sum by the current head's units, which are not this one's rows.
-                const double mean = policy_.strength * model.units(batch) / double(target.rows);
+                const bool of_tokens = head.problem_type == std::string_view("token_classification");
+                const double share = policy_.strength / double(of_tokens ? group.tokens() : group.samples());
                 double loss = 0;
                 for (std::size_t row = 0; row < target.rows; ++row)
-                    loss += distil_row(target, kept.logits, slope, row, counts, scale * mean);
+                    loss += distil_row(target, kept.logits, slope, row, counts, group.weight * share);
                 head.logits_backward(context, batch, kept, slope, dhidden);
-                return mean * loss;
+                return share * loss;
             } else {
                 return 0;
             }
