@@ -654,11 +654,11 @@ TEST_SUITE("property") {
         double sum = 0;
         for (const Batch& part : parts) {
             engine.arena().reset();
-            context = engine.context();
-            context.every_token = true;
-            engine.forward(context, part, saved);
-            sum += state.distil(engine, part, saved, group_of({parts[0], parts[1]}), context.scratch(part.tokens(), 12),
-                                {});
+            auto of_part = engine.context();
+            of_part.every_token = true;
+            engine.forward(of_part, part, saved);
+            const View<double> below = of_part.scratch(part.tokens(), 12);
+            sum += state.distil(engine, part, saved, group_of({parts[0], parts[1]}), below, {});
         }
         CHECK(sum == doctest::Approx(loss).epsilon(1e-12));
         CHECK(loss == doctest::Approx(2 * entropy / double(z.rows)).epsilon(1e-12));

@@ -64,8 +64,8 @@ class PrefixCache {
     /// Forgets everything unless it was computed for this stage of the trunk and by the weights that it has now.
     template <class Trunk>
     void begin(const Trunk& trunk, const ParameterStore<B>& store, std::size_t stage) {
-        if (stage == stage_ && version_ == store.version(first_parameter)) return;
-        version_ = store.version(first_parameter);
+        if (stage == stage_ && is_current(store)) return;
+        set_current(store);
         const std::uint64_t digest = prefix_digest(trunk, store, stage);
         if (stage == stage_ && digest == digest_) return;
         clear();
@@ -77,11 +77,9 @@ class PrefixCache {
         stage_ = stage;
         digest_ = digest;
     }
-    /// Around passes with other values, after which the weights are as they were.
-    void before_exchange(const ParameterStore<B>& store) {
-        if (version_ != store.version(first_parameter)) clear();
-    }
-    void after_exchange(const ParameterStore<B>& store) { version_ = store.version(first_parameter); }
+    /// Whether the weights are surely those of the states kept; and that they are, after passes with other values.
+    bool is_current(const ParameterStore<B>& store) const { return version_ == store.version(first_parameter); }
+    void set_current(const ParameterStore<B>& store) { version_ = store.version(first_parameter); }
 
     /// True where the states kept went through a stage that trains when `first_trainable` is the first one.
     bool went_through(std::size_t first_trainable) const { return stage_ != no_stage && stage_ > first_trainable; }

@@ -97,21 +97,24 @@ class Engine {
     template <class Body>
     void with_values(AlignedVector<S>& values, const Body& body) {
         struct Exchanged { // whatever body throws
-            Exchanged(Engine& engine, AlignedVector<S>& values) : engine(engine), values(values) { exchange(); }
-            ~Exchanged() { exchange(); }
+            Exchanged(Engine& engine, AlignedVector<S>& values)
+                : engine(engine), values(values), current(engine.prefix_cache_.is_current(engine.parameters())) {
+                exchange();
+            }
+            ~Exchanged() {
+                exchange();
+                if (current) engine.prefix_cache_.set_current(engine.parameters());
+            }
             void exchange() {
                 engine.parameters().swap_values(values);
                 engine.cache_prefix_ = !engine.cache_prefix_;
             }
             Engine& engine;
             AlignedVector<S>& values;
+            bool current;
         };
-        prefix_cache_.before_exchange(parameters());
-        {
-            const Exchanged exchanged(*this, values);
-            body();
-        }
-        prefix_cache_.after_exchange(parameters());
+        const Exchanged exchanged(*this, values);
+        body();
     }
 
     /// The first parameter with a gradient that is not a finite number, or an empty name.
