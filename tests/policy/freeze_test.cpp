@@ -377,6 +377,20 @@ TEST_SUITE("property") {
         CHECK(outputs(trainer.engine(), batch) == before);
     }
 
+    TEST_CASE("every dropout layer of a block draws masks of its own, with an adapter on each linear layer too") {
+        using Trunk = Transformer<arch::Bert, Cpu<float>, adapters::Lora>;
+        LoraSetting<Trunk, heads::SequenceClassification<>> setting(small::config(0.1), 3);
+        Trainer trainer(setting.model,
+                        freeze::Lora{.rank = 2, .dropout = 0.1, .targets = {"query", "key", "value", "dense"}});
+        const Batch batch = small::batch_of(small::sentences("data", 6, 3, 2));
+        auto context = trainer.engine().context(true, 5);
+        auto& saved = trainer.engine().saved();
+        setting.model.trunk().forward(context, batch, saved.trunk);
+        const std::size_t layers = context.dropout_site - Trunk::dropout_sites * setting.model.trunk().num_layers();
+        CHECK(layers == 9); // the probabilities', two before the sums, and six adapters'
+        CHECK(layers <= Trunk::dropout_sites);
+    }
+
     TEST_CASE("LoRA merged into the weights computes what it computes beside them, in both weight layouts") {
         const auto check = [](auto setting, const freeze::Lora& policy, const Dataset& data) {
             auto& model = setting.model;
