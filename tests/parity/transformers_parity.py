@@ -193,10 +193,9 @@ class SingleLabelOfLastToken(SingleLabel):
 
     family = "gpt2"
 
-    def load(self, folder, precision, **options):
-        model = super().load(folder, precision, **options)
+    def forward(self, model):
         model.config.pad_token_id = 0
-        return model
+        return super().forward(model)
 
 
 class Tokens(Case):
