@@ -5,6 +5,7 @@
 #include "didact/policy/policy.hpp"
 #include "didact/train/archive.hpp"
 #include "didact/train/engine.hpp"
+#include "didact/train/step.hpp"
 
 namespace didact::forgetting {
 
