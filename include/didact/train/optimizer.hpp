@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "didact/backend/cpu/elements.hpp"
 #include "didact/backend/cpu/packet.hpp"
 #include "didact/backend/cpu/square_root.hpp"
 #include "didact/core/parameter_store.hpp"
@@ -81,27 +82,14 @@ class AdamW::State {
         void operator()(std::size_t first, std::size_t count, S* __restrict w, const S* __restrict g) const {
             S* const __restrict a = m + first, * const __restrict b = v + first;
             std::array<S, update_block> roots;
-            using namespace Eigen::internal;
-            // By value, or each packet would read them anew.
-            const auto mean = [kept = cpu::constant(beta1), fresh = cpu::constant(S(1) - beta1)](
-                                  const auto& before, const auto& x) { return pmadd(kept, before, pmul(fresh, x)); };
-            const auto mean_square = [kept = cpu::constant(beta2),
-                                      fresh = cpu::constant(S(1) - beta2)](const auto& before, const auto& x) {
-                return pmadd(kept, before, pmul(pmul(fresh, x), x));
-            };
-            const auto step = [d = cpu::constant(decay), s = cpu::constant(-step_size), i = cpu::constant(inverse_root),
-                               e = cpu::constant(epsilon)](const auto& x, const auto& mean, const auto& root) {
-                return pmadd(x, d, pdiv(pmul(s, mean), pmadd(root, i, e)));
-            };
-            const std::size_t rest = cpu::for_each_packet<S>(count, [&](std::size_t, std::size_t i) {
-                const cpu::Packet<S> x = cpu::load(g + i);
-                cpu::store<S>(a + i, mean(cpu::load<S>(a + i), x));
-                cpu::store<S>(b + i, mean_square(cpu::load<S>(b + i), x));
-            });
-            cpu::map_packets(count - rest, a + rest, mean, a + rest, g + rest);
-            cpu::map_packets(count - rest, b + rest, mean_square, b + rest, g + rest);
+            // The rule by value, or what is stored could change it.
+            cpu::map_elements(count, a, [=, *this](std::size_t i) { return beta1 * a[i] + (S(1) - beta1) * g[i]; });
+            cpu::map_elements(count, b,
+                              [=, *this](std::size_t i) { return beta2 * b[i] + (S(1) - beta2) * g[i] * g[i]; });
             cpu::square_roots(count, b, roots.data());
-            cpu::map_packets(count, w, step, w, a, roots.data());
+            cpu::map_elements(count, w, [&, *this](std::size_t i) {
+                return w[i] * decay - step_size * a[i] / (roots[i] * inverse_root + epsilon);
+            });
         }
     };
     void step_begins() {
@@ -214,26 +202,16 @@ class Sgd::State {
                 const auto step = [&](const auto& x, const auto& slope) { return cpu::descended(x, rate, slope); };
                 return cpu::map_packets(count, w, step, w, g);
             }
-            using namespace Eigen::internal;
-            const auto slope = [d = cpu::constant(decay)](const auto& x, const auto& up) { return pmadd(d, x, up); };
-            const auto step = [&](const auto& x, const auto& up) { return cpu::descended(x, rate, slope(x, up)); };
-            if (!b) return cpu::map_packets(count, w, step, w, g);
+            // The rule by value, or what is stored could change it.
+            const auto slope = [&, *this](std::size_t i) { return g[i] + decay * w[i]; };
+            if (!b) return cpu::map_elements(count, w, [&](std::size_t i) { return w[i] - rate * slope(i); });
             S* const __restrict moving = b + first;
-            const auto ahead = [m = cpu::constant(momentum)](const auto& mean, const auto& up) {
-                return pmadd(m, mean, up);
-            };
-            cpu::map_packets(
-                count, moving,
-                [&](const auto& mean, const auto& x, const auto& up) { return ahead(mean, slope(x, up)); }, moving, w,
-                g);
-            const auto nesterov_step = [&](const auto& x, const auto& up, const auto& mean) {
-                return cpu::descended(x, rate, ahead(mean, slope(x, up)));
-            };
-            const auto momentum_step = [&](const auto& x, const auto& mean) { return cpu::descended(x, rate, mean); };
+            cpu::map_elements(count, moving, [&](std::size_t i) { return momentum * moving[i] + slope(i); });
             if (nesterov)
-                cpu::map_packets(count, w, nesterov_step, w, g, moving);
+                cpu::map_elements(count, w,
+                                  [&](std::size_t i) { return w[i] - rate * (slope(i) + momentum * moving[i]); });
             else
-                cpu::map_packets(count, w, momentum_step, w, moving);
+                cpu::map_elements(count, w, [&](std::size_t i) { return w[i] - rate * moving[i]; });
         }
         /// η where the rule is w ← w − η g and nothing more.
         std::optional<S> rate_of_descent() const { return b || decay != 0 ? std::nullopt : std::optional<S>(rate); }

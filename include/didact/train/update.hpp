@@ -76,17 +76,12 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
                     own_rule(first, count, w, raw);
                     continue;
                 }
-                if constexpr (hooks::Penalty<Freeze, Model> || hooks::Penalty<Forgetting, Model>)
-                    cpu::map_elements(count, slopes.data(), [&](std::size_t i) {
-                        S g = raw[i] * factor;
-                        if constexpr (hooks::Penalty<Freeze, Model>) g += freeze.penalty(first + i, w[i]);
-                        if constexpr (hooks::Penalty<Forgetting, Model>) g += forgetting.penalty(first + i, w[i]);
-                        return g;
-                    });
-                else
-                    cpu::map_packets(
-                        count, slopes.data(),
-                        [f = cpu::constant(factor)](const auto& x) { return Eigen::internal::pmul(x, f); }, raw);
+                cpu::map_elements(count, slopes.data(), [&](std::size_t i) {
+                    S g = raw[i] * factor;
+                    if constexpr (hooks::Penalty<Freeze, Model>) g += freeze.penalty(first + i, w[i]);
+                    if constexpr (hooks::Penalty<Forgetting, Model>) g += forgetting.penalty(first + i, w[i]);
+                    return g;
+                });
                 if constexpr (hooks::Accumulate<Forgetting, Model>) {
                     std::array<S, block> before;
                     std::copy_n(w, count, before.begin());
