@@ -181,7 +181,7 @@ TEST_SUITE("unit") {
                 for (std::size_t d = 0; d < terms; ++d)
                     for (std::size_t i = 0; i < m; ++i)
                         if (s.random.uniform() < zeros) a(d, i) = T(0);
-                Gemm::descend(Gemm::transposed(a), terms, b, c, rate);
+                Gemm::descend(a, b, c, rate);
                 Gemm::product(Gemm::transposed(a), terms, b, product, false);
                 for (std::size_t i = 0; i < m; ++i) {
                     CHECK(difference(c.middle_rows(i, 1), [&](std::size_t, std::size_t j) {
@@ -191,6 +191,29 @@ TEST_SUITE("unit") {
                     cpu::map_packets(n, expected.row(i), step, expected.row(i), product.row(i));
                 }
                 CHECK(same_bits(c, expected));
+            }
+    }
+
+    TEST_CASE_TEMPLATE("the places of what is not zero: numbers that are none are not, zeros of either sign are", T,
+                       float, double) {
+        for (const std::size_t rows : {1, 31, 33, 48})
+            for (const std::size_t cols : {1, 16, 37}) {
+                Setting<T> s;
+                const View<T> a = s.matrix(rows, cols, 3);
+                for (std::size_t d = 0; d < rows; ++d)
+                    for (std::size_t i = 0; i < cols; ++i)
+                        if (const std::size_t kind = (3 * d + i) % 7; kind < 3)
+                            a(d, i) = kind == 0 ? T(0) : kind == 1 ? T(-0.0) : std::numeric_limits<T>::quiet_NaN();
+                std::vector<std::uint64_t> places(cols, 7);
+                const std::size_t count = cpu::find_nonzeros<T>(a, places.data());
+                std::size_t expected_count = 0;
+                for (std::size_t i = 0; i < cols; ++i) {
+                    std::uint64_t expected = 0;
+                    for (std::size_t d = 0; d < rows; ++d)
+                        if ((3 * d + i) % 7 > 1) expected |= std::uint64_t(1) << d, ++expected_count;
+                    CHECK(places[i] == expected);
+                }
+                CHECK(count == expected_count);
             }
     }
 
@@ -207,12 +230,12 @@ TEST_SUITE("unit") {
                         std::copy(part.begin(), part.end(), c.row(i) + j);
                         for (std::size_t k = 0; k < part.size(); ++k) ++visits(i, j + k);
                     };
-                    CHECK(!Gemm::visit_without_zeros(Gemm::transposed(a), terms, b, m, visit));
+                    CHECK(!Gemm::visit_without_zeros(a, b, visit));
                     CHECK(difference(visits, [](std::size_t, std::size_t) { return 0; }) == 0);
                     for (std::size_t d = 0; d < terms; ++d)
                         for (std::size_t i = 0; i < m; ++i)
                             if ((d + i) % 3 != 0 || terms == 1) a(d, i) = T(0);
-                    CHECK(Gemm::visit_without_zeros(Gemm::transposed(a), terms, b, m, visit));
+                    CHECK(Gemm::visit_without_zeros(a, b, visit));
                     CHECK(difference(visits, [](std::size_t, std::size_t) { return 1; }) == 0);
                     Gemm::product(Gemm::transposed(a), terms, b, product, false);
                     CHECK(difference(c, [&](std::size_t i, std::size_t j) { return double(product(i, j)); }) == 0);
@@ -220,7 +243,7 @@ TEST_SUITE("unit") {
         Setting<T> s;
         const View<T> zeros = s.result(49, 2), b = s.matrix(49, 5);
         fill(s.context, T(0), zeros);
-        CHECK(!Gemm::visit_without_zeros(Gemm::transposed(zeros), 49, b, 2, [](auto...) { FAIL("visited"); }));
+        CHECK(!Gemm::visit_without_zeros(zeros, b, [](auto...) { FAIL("visited"); }));
     }
 
     TEST_CASE("a step down a product of many zeros reads no row of B that only they meet") {
@@ -232,7 +255,7 @@ TEST_SUITE("unit") {
             std::fill_n(a.row(d), a.cols, 0.0f);
             std::fill_n(b.row(d), b.cols, std::numeric_limits<float>::quiet_NaN());
         }
-        Gemm::descend(Gemm::transposed(a), terms, b, c, 0.3f);
+        Gemm::descend(a, b, c, 0.3f);
         for (std::size_t i = 0; i < c.rows; ++i)
             CHECK(std::all_of(c.row(i), c.row(i) + c.cols, [](float x) { return std::isfinite(x); }));
     }

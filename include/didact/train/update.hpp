@@ -109,30 +109,29 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
         for (std::size_t t = 0; t < factors.left.rows && !descent; ++t)
             zeros += std::size_t(std::count(factors.left.row(t), factors.left.row(t) + p.rows, S(0)));
         const bool some_zeros = 8 * zeros >= factors.left.rows * p.rows; // or looking for them is in vain
-        constexpr std::size_t at_once = cpu::OuterGemm<S>::rows_at_once;
-        const std::size_t rows_of_tile = std::max<std::size_t>(1, width / at_once / p.cols) * at_once;
+        constexpr std::size_t at_once = cpu::OuterGemm<S>::rows_at_once, unit = 16;
+        const std::size_t rows_of_tile =
+            std::clamp<std::size_t>(width / unit / p.cols * unit, unit, cpu::OuterGemm<S>::rows_of_terms);
         context.pool.for_each_tile(tile_count(p.rows, rows_of_tile), [&](std::size_t tile) {
             const TileRange rows = tile_range(tile, rows_of_tile, p.rows);
             if constexpr (requires { rule.rate_of_descent(); })
                 if (descent) {
-                    cpu::OuterGemm<S>::descend(
-                        cpu::OuterGemm<S>::transposed(factors.left.middle_cols(rows.begin, rows.size())),
-                        factors.left.rows, factors.right, View<S>(values + rows.begin * p.cols, rows.size(), p.cols),
-                        *descent);
+                    cpu::OuterGemm<S>::descend(factors.left.middle_cols(rows.begin, rows.size()), factors.right,
+                                               View<S>(values + rows.begin * p.cols, rows.size(), p.cols), *descent);
                     return;
                 }
+            const auto visit = [&](std::size_t i, std::size_t j, std::span<const S> slopes) {
+                const std::size_t from = (rows.begin + i) * p.cols + j;
+                update_range({from, from + slopes.size()}, slopes.data());
+            };
+            if (some_zeros && cpu::OuterGemm<S>::visit_without_zeros(factors.left.middle_cols(rows.begin, rows.size()),
+                                                                     factors.right, visit))
+                return;
             for (std::size_t row = rows.begin; row < rows.end; row += at_once) {
                 const std::size_t count = std::min(at_once, rows.end - row);
-                const auto left = cpu::OuterGemm<S>::transposed(factors.left.middle_cols(row, count));
-                const auto visit = [&](std::size_t i, std::size_t j, std::span<const S> slopes) {
-                    const std::size_t from = (row + i) * p.cols + j;
-                    update_range({from, from + slopes.size()}, slopes.data());
-                };
-                if (some_zeros &&
-                    cpu::OuterGemm<S>::visit_without_zeros(left, factors.left.rows, factors.right, count, visit))
-                    continue;
+                const View<const S> left = factors.left.middle_cols(row, count);
                 const View<S> part(cpu::thread_scratch<S, 7>(at_once * p.cols), count, p.cols);
-                cpu::OuterGemm<S>::product(left, factors.left.rows, factors.right, part, false);
+                cpu::OuterGemm<S>::product(cpu::OuterGemm<S>::transposed(left), left.rows, factors.right, part, false);
                 update_range({row * p.cols, (row + count) * p.cols}, part.data);
             }
         });

@@ -92,12 +92,12 @@ void gemm_in_tiles(Context<B>& context, Transpose transpose_a, GemmOperand<Provi
     const bool by_rows = c.rows >= c.cols;
     const std::size_t extent = by_rows ? c.rows : c.cols;
     const bool small = c.rows * c.cols * k < std::size_t(64) * 64 * 64;
-    // Cut where the provider's panels end, or a sum would depend on the cut.
-    const std::size_t unit = by_rows ? Provider::row_panel() : Provider::column_panel;
+    const bool thin = ThinGemm<T>::serves(transpose_a, transpose_b, a.rows);
+    // Cut where the provider's panels end, or a sum would depend on the cut; without a provider where whole tiles do.
+    const std::size_t unit = thin ? 64 : by_rows ? Provider::row_panel() : Provider::column_panel;
     const auto rounded_up = [&](std::size_t size) { return (size + unit - 1) / unit * unit; };
     const std::size_t most = Provider::largest_tile() / unit * unit;
     const std::size_t width = small ? extent : std::clamp(rounded_up(extent / 8), rounded_up(64), most);
-    const bool thin = ThinGemm<T>::serves(transpose_a, transpose_b, a.rows);
     const auto multiply = [&](Operand left, Operand right, View<T> part, View<const T> part_of_bias) {
         if (!part_of_bias.empty()) fill_rows(part, part_of_bias);
         const bool add = accumulate || !part_of_bias.empty();

@@ -37,8 +37,8 @@ struct OuterGemm {
     template <std::size_t packets>
     static constexpr std::size_t most_rows =
         many_registers ? std::array{0, 16, 12, 8, 6}[packets] : std::array{0, 8, 6}[packets];
-    /// The rows of C that one pass over B serves.
-    static constexpr std::size_t rows_at_once = most_rows<most_packets>;
+    /// The rows of C that one pass over B serves, and among whose terms zeros are looked for at once.
+    static constexpr std::size_t rows_at_once = most_rows<most_packets>, rows_of_terms = 64;
 
     /// op(A): A or its transpose.
     struct Left {
@@ -71,11 +71,12 @@ struct OuterGemm {
         }
     }
 
-    /// C −= rate · op(A) B, a step of gradient descent, with the bits of a product and then `descended`. For few terms;
-    /// one whose element of A is zero may be left out, even where B is not finite.
-    static void descend(const Left& a, std::size_t depth, View<const T> b, View<T> c, T rate) {
+    /// C −= rate · Aᵀ B, a step of gradient descent, with the bits of a product and then `descended`. For few terms;
+    /// one whose element of A is zero may be left out, even where B is not finite. A: (terms, m), B: (terms, n).
+    static void descend(View<const T> a, View<const T> b, View<T> c, T rate) {
         for (std::size_t i = 0; i < c.rows; i += rows_of_terms) {
             const View<T> part = c.middle_rows(i, std::min(rows_of_terms, c.rows - i));
+            const View<const T> left = a.middle_cols(i, part.rows);
             const auto descend_row = [&](const NonzeroTerms<T>& terms, std::size_t row, std::size_t from,
                                          std::size_t end) {
                 // By value, or each store would have the rate read anew.
@@ -84,16 +85,15 @@ struct OuterGemm {
                 };
                 for_each_sum(terms, b, from, end, put);
             };
-            if (!without_zeros(a.from_row(i), depth, b, part.rows, descend_row))
-                from_row_to_row<true>(a.from_row(i), depth, b, part, {false, c.cols, 0, rate});
+            if (!without_zeros(left, b, descend_row))
+                from_row_to_row<true>(transposed(left), a.rows, b, part, {false, c.cols, 0, rate});
         }
     }
 
-    /// op(A) B without the terms whose element of A is zero, a few elements at a time: visit(i, j, what row i has from
-    /// column j on). op(A): at most `rows_at_once` rows. False, and nothing visited, where too few are zero to gain.
+    /// Aᵀ B without the terms whose element of A is zero, a few elements at a time: visit(i, j, what row i has from
+    /// column j on). A: at most `rows_of_terms` columns. False, and nothing visited, where too few are zero to gain.
     template <class Visit>
-    static bool visit_without_zeros(const Left& a, std::size_t depth, View<const T> b, std::size_t rows,
-                                    const Visit& visit) {
+    static bool visit_without_zeros(View<const T> a, View<const T> b, const Visit& visit) {
         const auto visit_row = [&](const NonzeroTerms<T>& terms, std::size_t i, std::size_t j, std::size_t end) {
             std::array<T, most_visited> part;
             for (; j < end; j += most_visited) {
@@ -102,13 +102,12 @@ struct OuterGemm {
                 visit(i, j, std::span<const T>(part.data(), stop - j));
             }
         };
-        return without_zeros(a, depth, b, rows, visit_row);
+        return without_zeros(a, b, visit_row);
     }
 
   private:
     static constexpr std::size_t short_depth = 16, row_bytes = 1024, line = 64 / sizeof(T), page = 4096,
-                                 most_pages = 1024, near_bytes = 32768, most_visited = 256,
-                                 rows_of_terms = 4 * rows_at_once;
+                                 most_pages = 1024, near_bytes = 32768, most_visited = 256;
 
     struct Pass {
         bool accumulate;
@@ -133,25 +132,23 @@ struct OuterGemm {
             all_rows<descends>(a.from_row(i), depth, b, c.middle_rows(i, std::min(rows_at_once, c.rows - i)), pass);
     }
 
-    /// visit(the terms of row i of op(A) that are not zero, i, begin, end) for parts [begin, end) of B's columns.
+    /// visit(the terms of row i of Aᵀ that are not zero, i, begin, end) for parts [begin, end) of B's columns.
     /// False, and nothing visited, where the zeros are so few that rows of B, which are then read for one row of the
     /// product instead of for all of a tile, take longer than what is left out.
     template <class Visit>
-    static bool without_zeros(const Left& a, std::size_t depth, View<const T> b, std::size_t rows, const Visit& visit) {
+    static bool without_zeros(View<const T> a, View<const T> b, const Visit& visit) {
+        const std::size_t depth = a.rows, rows = a.cols;
         if (depth > NonzeroTerms<T>::most) return false;
-        std::array<NonzeroTerms<T>, rows_of_terms> terms;
-        std::size_t count = 0;
-        for (std::size_t i = 0; i < rows; ++i) {
-            for (std::size_t d = 0; d < depth; ++d) terms[i].add(a(i, d), d);
-            count += terms[i].count;
-        }
+        std::array<std::uint64_t, rows_of_terms> places;
+        const std::size_t count = find_nonzeros(a, places.data());
         // A third of zeros is enough, of many terms half (measured with ReLU's gradients of 10 to 48 rows).
         if ((depth > 24 ? 4 : 3) * count > 2 * rows * depth) return false;
         // So many columns at once that their part of B stays in the first cache.
         const std::size_t parts = std::max<std::size_t>(tile_count(depth * b.cols * sizeof(T), near_bytes), 1);
         const std::size_t columns = tile_count(tile_count(b.cols, parts), lanes) * lanes;
         for (std::size_t j = 0; j < b.cols; j += columns)
-            for (std::size_t i = 0; i < rows; ++i) visit(terms[i], i, j, std::min(j + columns, b.cols));
+            for (std::size_t i = 0; i < rows; ++i)
+                visit(NonzeroTerms<T>{a.middle_cols(i, 1), places[i]}, i, j, std::min(j + columns, b.cols));
         return true;
     }
 

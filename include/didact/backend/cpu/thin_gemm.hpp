@@ -43,23 +43,26 @@ struct ThinGemm {
     /// all of A meets them while they are near.
     template <std::size_t rows>
     static void dots(View<const T> a, View<const T> b, View<T> c, std::size_t high_rows, bool accumulate) {
-        const auto columns_from = [&]<std::size_t columns>(std::size_t j, Count<columns>) {
-            dot_tiles<rows, columns>(a, b, c, 0, high_rows, j, accumulate);
+        const auto columns_from = [&]<std::size_t columns>(std::size_t j, Count<columns>, std::size_t done) {
+            dot_tiles<rows, columns>(a, b, c, 0, high_rows, j, done, accumulate);
             if constexpr (rows > 1)
-                if (high_rows < c.rows) dot_tiles<rows - 1, columns>(a, b, c, high_rows, c.rows, j, accumulate);
+                if (high_rows < c.rows) dot_tiles<rows - 1, columns>(a, b, c, high_rows, c.rows, j, done, accumulate);
         };
         constexpr std::size_t columns = columns_beside<rows>;
         std::size_t j = 0;
-        for (; j + columns <= c.cols; j += columns) columns_from(j, Count<columns>());
-        for (; j < c.cols; ++j) columns_from(j, Count<1>());
+        for (; j + columns <= c.cols; j += columns) columns_from(j, Count<columns>(), 0);
+        // One tile, for which some columns are computed again, takes less time than a narrow one for each that is left.
+        if (j < c.cols && columns <= c.cols)
+            return columns_from(c.cols - columns, Count<columns>(), j + columns - c.cols);
+        for (; j < c.cols; ++j) columns_from(j, Count<1>(), 0);
     }
 
-    /// C(i, j) = A(i, :) · B(j, :), or C += that, in tiles for the rows from i to `end`: packets run along the sums and
-    /// are added up at the end. Unrolled by pragmas, and a function of its own, for the reasons that
-    /// OuterGemm::tiles gives.
+    /// C(i, j) = A(i, :) · B(j, :), or C += that, in tiles for the rows from i to `end`, but for a tile's columns that
+    /// are `done`: packets run along the sums and are added up at the end. Unrolled by pragmas, and a function of its
+    /// own, for the reasons that OuterGemm::tiles gives.
     template <std::size_t rows, std::size_t columns>
     [[gnu::noinline]] static void dot_tiles(View<const T> a, View<const T> b, View<T> c, std::size_t i, std::size_t end,
-                                            std::size_t j, bool accumulate) {
+                                            std::size_t j, std::size_t done, bool accumulate) {
         const std::size_t whole = a.cols / lanes * lanes, stride = a.stride;
         const T *of_a = a.row(i), *const of_b = b.row(j);
         T* out = c.row(i) + j;
@@ -97,7 +100,7 @@ struct ThinGemm {
                             totals[r * columns + s] =
                                 std::fma(of_a[r * stride + d], of_b[s * b.stride + d], totals[r * columns + s]);
             for (std::size_t r = 0; r < rows; ++r, out += c.stride)
-                for (std::size_t s = 0; s < columns; ++s)
+                for (std::size_t s = done; s < columns; ++s)
                     out[s] = accumulate ? out[s] + totals[r * columns + s] : totals[r * columns + s];
         }
     }
