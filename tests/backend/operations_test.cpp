@@ -497,6 +497,16 @@ TEST_SUITE("unit") {
         }
     }
 
+    TEST_CASE_TEMPLATE("the squared norm of any number of elements", T, float, double) {
+        for (const std::size_t size : {0, 1, 63, 64, 65, 1023, 1024, 1090, 16384, 20001}) {
+            Setting<T> s;
+            const std::vector<T> a = s.list(size);
+            double expected = 0;
+            for (const T x : a) expected += double(x) * double(x);
+            CHECK(squared_norm(s.context, std::span<const T>(a)) == doctest::Approx(expected).epsilon(1e-6));
+        }
+    }
+
     TEST_CASE("sums over elements have the same bits for any number of threads") {
         std::vector<double> sums;
         for (const std::size_t threads : {1u, 2u, 3u, 4u}) {

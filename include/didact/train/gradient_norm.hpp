@@ -13,12 +13,22 @@ double squared_product_norm(Context<B>& context, View<const Scalar<B>> left, Vie
     using S = Scalar<B>;
     const ArenaScope scope(context.arena);
     const View<S> of_left = context.scratch(left.rows, left.rows), of_right = context.scratch(left.rows, left.rows);
-    cpu::ThinGemm<S>::product(Transpose::no, left, Transpose::yes, left, of_left, false);
-    cpu::ThinGemm<S>::product(Transpose::no, right, Transpose::yes, right, of_right, false);
+    // Both are symmetric: the products of the later rows with the earlier ones are left out.
+    const std::size_t half = left.rows / 2;
+    const auto multiply_rows = [&](View<const S> x, View<S> products, TileRange rows) {
+        cpu::ThinGemm<S>::product(
+            Transpose::no, x.middle_rows(rows.begin, rows.size()), Transpose::yes,
+            x.middle_rows(rows.begin, x.rows - rows.begin),
+            products.middle_rows(rows.begin, rows.size()).middle_cols(rows.begin, x.rows - rows.begin), false);
+    };
+    for (const TileRange rows : {TileRange{0, half}, TileRange{half, left.rows}}) {
+        multiply_rows(left, of_left, rows);
+        multiply_rows(right, of_right, rows);
+    }
     double sum = 0, magnitudes = 0;
     for (std::size_t n = 0; n < left.rows; ++n)
-        for (std::size_t m = 0; m < left.rows; ++m) {
-            const double term = double(of_left(n, m)) * double(of_right(n, m));
+        for (std::size_t m = n; m < left.rows; ++m) {
+            const double term = double(of_left(n, m)) * double(of_right(n, m)) * (n == m ? 1 : 2);
             sum += term;
             magnitudes += std::abs(term);
         }

@@ -86,12 +86,13 @@ double dot(Context<B>& context, std::span<const Scalar<B>> a, std::span<const Sc
 template <CpuBackend B>
 double squared_norm(Context<B>& context, std::span<const Scalar<B>> a) {
     using T = Scalar<B>;
-    constexpr std::size_t chains = 4, terms = 16, block = chains * terms * cpu::packet_size<T>;
+    constexpr std::size_t chains = 4, most_terms = 16, of_term = chains * cpu::packet_size<T>;
     return cpu::ordered_sum(context, a.size(), [&](TileRange range) {
         using namespace Eigen::internal;
         double sum = 0;
         std::size_t i = range.begin;
-        for (; i + block <= range.end; i += block) {
+        while (i + of_term <= range.end) {
+            const std::size_t terms = std::min(most_terms, (range.end - i) / of_term);
             cpu::Packet<T> sums[chains];
             for (auto& s : sums) s = cpu::constant(T(0));
             const T* from = a.data() + i;
@@ -103,6 +104,7 @@ double squared_norm(Context<B>& context, std::span<const Scalar<B>> a) {
                     from += cpu::packet_size<T>;
                 }
             sum += double(predux(padd(padd(sums[0], sums[1]), padd(sums[2], sums[3]))));
+            i += terms * of_term;
         }
         for (; i < range.end; ++i) sum += double(a[i]) * double(a[i]);
         return sum;
