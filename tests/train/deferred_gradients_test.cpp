@@ -114,6 +114,32 @@ TEST_SUITE("unit") {
             CHECK(waits.values[i] == doctest::Approx(direct.values[i]).epsilon(1e-4));
     }
 
+    TEST_CASE("the features of a batch are not copied while they are the only terms") {
+        ParameterStore<F> store;
+        const ParameterId weight = store.add_matrix("weight", 130, 140, Initializer::zeros());
+        store.plan();
+        ThreadPool pool(1);
+        Arena arena;
+        Context<F> context{store, pool, arena};
+        context.defers_gradients = true;
+        AlignedVector<float> features(2 * 140, 3);
+        const View<const float> left = arena.matrix<float>(2, 130), right(features.data(), 2, 140);
+        const auto kept = [&] { return store.deferred().of(weight, store[weight]).right; };
+        nn::add_product_gradient(context, weight, left, right);
+        CHECK(kept().data != features.data());
+        store.clear_gradients();
+        context.lasting = features;
+        nn::add_product_gradient(context, weight, left, right);
+        CHECK(kept().data == features.data());
+        nn::add_product_gradient(context, weight, left, right);
+        REQUIRE(kept().rows == 4);
+        CHECK(std::all_of(kept().data, kept().data + 4 * 140, [](float x) { return x == 3; }));
+        store.clear_gradients();
+        const View<const float> elsewhere = arena.matrix<float>(2, 140);
+        nn::add_product_gradient(context, weight, left, elsewhere);
+        CHECK(kept().data != elsewhere.data);
+    }
+
     TEST_CASE("with rehearsal, a penalty or an importance along the path too") {
         const auto sgd = optimizer::Sgd{.learning_rate = 0.05};
         const auto check = [&]<class P>(const P& policy) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "didact/core/parameter.hpp"
@@ -21,20 +22,23 @@ class DeferredProducts {
 
     static constexpr std::size_t most_terms = 48;
 
-    /// Adds the terms of leftᵀ right to those that are kept of `parameter`. False, and nothing kept, where there would
-    /// be too many or the weight is too small to gain.
-    bool add(ParameterId id, const Parameter& parameter, View<const S> left, View<const S> right) {
+    /// Adds the terms of leftᵀ right to those that are kept of `parameter`, as copies, but for a `right` that stays as
+    /// it is until they are read. False, and nothing kept, where there would be too many or the weight is too small to
+    /// gain.
+    bool add(ParameterId id, const Parameter& parameter, View<const S> left, View<const S> right, bool right_stays) {
         if (parameter.size() < fewest_elements) return false;
         if (kept_.size() <= id) kept_.resize(id + 1);
         Kept& kept = kept_[id];
         if (kept.terms + left.rows > most_terms) return false;
-        kept.left.resize(most_terms * parameter.rows);
-        kept.right.resize(most_terms * parameter.cols);
-        if (kept.terms == 0) ids_.insert(std::ranges::lower_bound(ids_, id), id);
-        for (std::size_t t = 0; t < left.rows; ++t, ++kept.terms) {
-            std::copy_n(left.row(t), parameter.rows, kept.left.begin() + std::ptrdiff_t(kept.terms * parameter.rows));
-            std::copy_n(right.row(t), parameter.cols, kept.right.begin() + std::ptrdiff_t(kept.terms * parameter.cols));
+        append(kept.left, kept.terms, left);
+        if (kept.terms == 0) {
+            ids_.insert(std::ranges::lower_bound(ids_, id), id);
+            kept.lent_right = right_stays ? right : View<const S>();
+        } else if (!kept.lent_right.empty()) {
+            append(kept.right, 0, std::exchange(kept.lent_right, View<const S>()));
         }
+        if (kept.lent_right.empty()) append(kept.right, kept.terms, right);
+        kept.terms += left.rows;
         return true;
     }
 
@@ -44,7 +48,8 @@ class DeferredProducts {
     Factors of(ParameterId id, const Parameter& parameter) const {
         const Kept& kept = kept_[id];
         return {View<const S>(kept.left.data(), kept.terms, parameter.rows),
-                View<const S>(kept.right.data(), kept.terms, parameter.cols)};
+                kept.lent_right.empty() ? View<const S>(kept.right.data(), kept.terms, parameter.cols)
+                                        : kept.lent_right};
     }
 
     void remove(ParameterId id) {
@@ -61,8 +66,16 @@ class DeferredProducts {
 
     struct Kept {
         AlignedVector<S> left = {}, right = {};
+        View<const S> lent_right = {}; ///< in the place of `right`
         std::size_t terms = 0;
     };
+
+    static void append(AlignedVector<S>& list, std::size_t terms, View<const S> more) {
+        list.resize(most_terms * more.cols);
+        for (std::size_t t = 0; t < more.rows; ++t)
+            std::copy_n(more.row(t), more.cols, list.begin() + std::ptrdiff_t((terms + t) * more.cols));
+    }
+
     std::vector<Kept> kept_;
     std::vector<ParameterId> ids_;
 };

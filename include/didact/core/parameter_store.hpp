@@ -159,10 +159,11 @@ class ParameterStore {
     }
     /// Keeps leftᵀ right, part of a weight's gradient, as its factors, where all of that gradient can wait so. False:
     /// it is to be computed, after `deferred` was.
-    bool defer_gradient(ParameterId id, View<const S> left, View<const S> right) {
+    bool defer_gradient(ParameterId id, View<const S> left, View<const S> right, bool right_stays = false) {
         const Parameter& p = parameters_[id];
         const bool redirected = gradient_data_ != gradients_.data();
-        return p.trainable && p.head == 0 && !redirected && left_over_[id] && deferred_.add(id, p, left, right);
+        return p.trainable && p.head == 0 && !redirected && left_over_[id] &&
+               deferred_.add(id, p, left, right, right_stays);
     }
     DeferredProducts<S>& deferred() { return deferred_; }
     const DeferredProducts<S>& deferred() const { return deferred_; }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "didact/core/aligned_memory.hpp"
 #include "didact/core/error.hpp"
 #include "didact/core/random.hpp"
 
@@ -62,6 +63,12 @@ class Dataset {
     std::span<const std::int32_t> token_type_ids(std::size_t i) const {
         return part(token_type_ids_, token_offsets_, i);
     }
+    /// Begins to fetch the features of sample i, if there are such, to the caches.
+    void fetch_ahead(std::size_t i) const {
+        constexpr std::size_t line = memory_alignment / sizeof(float);
+        if (i < size())
+            for (std::size_t j = 0; j < feature_size_; j += line) __builtin_prefetch(features(i).data() + j);
+    }
     std::span<const float> features(std::size_t i) const {
         return {features_.data() + i * feature_size_, feature_size_};
     }
@@ -106,7 +113,8 @@ class Dataset {
     }
 
     std::vector<std::int32_t> token_ids_, token_type_ids_, labels_;
-    std::vector<float> features_, values_, difficulty_;
+    AlignedVector<float> features_;
+    std::vector<float> values_, difficulty_;
     std::vector<std::size_t> token_offsets_{0}, label_offsets_{0}, value_offsets_{0};
     std::size_t feature_size_ = 0;
     std::uint64_t digest_ = 0;

@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+
 #include "didact/core/parameter_store.hpp"
 
 namespace didact::nn {
@@ -33,7 +35,12 @@ void compute_deferred(Context<B>& context) {
 template <Backend B>
 void add_product_gradient(Context<B>& context, ParameterId id, const Factor<B>& left, const Factor<B>& right) {
     auto& store = context.parameters;
-    if (context.defers_gradients && left.rows < B::independent_rows && store.defer_gradient(id, left, right)) return;
+    const auto& lasting = context.lasting;
+    const std::less<const Scalar<B>*> before;
+    const bool right_stays = !before(right.data, lasting.data()) && before(right.data, lasting.data() + lasting.size());
+    if (context.defers_gradients && left.rows < B::independent_rows &&
+        store.defer_gradient(id, left, right, right_stays))
+        return;
     compute_deferred(context, id);
     compute_product_gradient(context, id, left, right);
 }

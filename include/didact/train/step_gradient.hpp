@@ -12,7 +12,8 @@ class StepGradient {
   public:
     using S = typename Model::S;
 
-    /// Returns the loss. Afterwards each group knows its own, and the weight that it had.
+    /// Returns the loss. Afterwards each group knows its own, and the weight that it had. The batches must stay as they
+    /// are until the gradient was read.
     double operator()(Engine<Model>& engine, Policies& policies, StepBatches& batches, const Moment& moment) {
         const std::span<StepGroup> groups = batches.groups();
         std::size_t batches_of_step = 0;
@@ -63,6 +64,7 @@ class StepGradient {
             context.every_token = hooks::Distil<typename Policies::ForgettingState, Model>;
             context.defers_gradients = !hooks::Combine<typename Policies::SharingState> &&
                                        !hooks::Project<typename Policies::ForgettingState, Model>;
+            if constexpr (std::is_same_v<S, float>) context.lasting = batch.features;
             return context;
         }
     };

@@ -153,6 +153,7 @@ class Trainer {
         run_ = describe_run(model_, stream, options);
         if (options.threads != options_.threads) engine_->use_threads(options.threads);
         options_ = options;
+        model_.parameters().clear_gradients(); // a step of an earlier run may have ended in an error
         engine_->prefix_cache().keep_in(options.prefix_cache);
         if (!restored_) {
             moment_ = {};
