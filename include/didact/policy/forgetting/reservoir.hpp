@@ -1,4 +1,5 @@
 #pragma once
+#include <type_traits>
 #include <vector>
 
 #include "didact/data/batch.hpp"
@@ -25,19 +26,26 @@ class Reservoir {
     explicit Reservoir(std::size_t capacity) : capacity_(capacity) {}
 
     void offer(std::uint64_t seed, std::size_t task, const Sample& sample) {
+        offer(seed, task, [&] { return sample; });
+    }
+    /// The sample is made where it is taken: make() returns it.
+    template <class Make>
+    requires std::is_invocable_r_v<Sample, const Make&>
+    void offer(std::uint64_t seed, std::size_t task, const Make& make) {
         const std::uint64_t n = offered_++;
         if (items_.size() < capacity_) {
-            items_.push_back({task, sample});
+            items_.push_back({task, make()});
             return;
         }
         Random random(RandomKey{.seed = seed, .purpose = RandomPurpose::reservoir, .sample = n});
         const std::uint64_t place = random.below(n + 1);
-        if (place < capacity_) items_[place] = {task, sample};
+        if (place < capacity_) items_[place] = {task, make()};
     }
     void offer_all(std::uint64_t seed, const Experience& experience) {
         for (const TaskData& data : experience.tasks) {
             if (data.masking) remember(data.task, *data.masking);
-            for (std::size_t i = 0; i < data.train.size(); ++i) offer(seed, data.task, data.train.sample(i));
+            for (std::size_t i = 0; i < data.train.size(); ++i)
+                offer(seed, data.task, [&] { return data.train.sample(i); });
         }
     }
 
