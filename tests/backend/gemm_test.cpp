@@ -173,6 +173,7 @@ TEST_SUITE("unit") {
                                                                                  {23, 100, 23},
                                                                                  {30, 259, 10},
                                                                                  {50, 1000, 20},
+                                                                                 {150, 131, 10},
                                                                                  {7, 300, 48}})
             for (const double zeros : {0.0, 0.3, 0.5, 0.8, 1.0}) {
                 Setting<T> s;
@@ -219,7 +220,7 @@ TEST_SUITE("unit") {
 
     TEST_CASE_TEMPLATE("a product visited without its zeros is the product, each element once", T, float, double) {
         using Gemm = cpu::OuterGemm<T>;
-        for (const std::size_t m : {std::size_t(1), Gemm::rows_at_once})
+        for (const std::size_t m : {std::size_t(1), std::size_t(37), Gemm::rows_of_terms})
             for (const std::size_t terms : {1, 10, 24, 25, 48})
                 for (const std::size_t n : {1, 40, 256, 300, 784}) {
                     Setting<T> s;

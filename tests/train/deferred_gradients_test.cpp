@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "../model/small_models.hpp"
 
@@ -21,6 +22,20 @@ struct ReadsGradients {
     struct State {
         State(const ReadsGradients&, const Model&) {}
         void project(Engine<Model>&, const Moment&) {}
+    };
+};
+
+/// Does not like the second batch of a step.
+struct ThrowsAtSecondBatch {
+    static constexpr Family family = Family::forgetting;
+    template <class Model>
+    struct State {
+        std::size_t batches = 0;
+        State(const ThrowsAtSecondBatch&, const Model&) {}
+        void observe(const Batch&, std::span<const float>, const Moment&) {
+            require(++batches < 2, "the second batch");
+        }
+        void serialize(Archive& archive) { archive("batches", batches); }
     };
 };
 
@@ -123,21 +138,30 @@ TEST_SUITE("unit") {
         Context<F> context{store, pool, arena};
         context.defers_gradients = true;
         AlignedVector<float> features(2 * 140, 3);
-        const View<const float> left = arena.matrix<float>(2, 130), right(features.data(), 2, 140);
+        const View<float> left = arena.matrix<float>(2, 130), elsewhere = arena.matrix<float>(2, 140);
+        std::fill_n(left.data, left.size(), 1.0f);
+        std::fill_n(elsewhere.data, elsewhere.size(), -1.0f);
+        const View<const float> right(features.data(), 2, 140);
         const auto kept = [&] { return store.deferred().of(weight, store[weight]).right; };
-        nn::add_product_gradient(context, weight, left, right);
+        nn::add_product_gradient<F>(context, weight, left, right);
         CHECK(kept().data != features.data());
         store.clear_gradients();
+        std::iota(features.begin(), features.end(), 10.0f);
         context.lasting = features;
-        nn::add_product_gradient(context, weight, left, right);
+        nn::add_product_gradient<F>(context, weight, left, right);
         CHECK(kept().data == features.data());
-        nn::add_product_gradient(context, weight, left, right);
-        REQUIRE(kept().rows == 4);
-        CHECK(std::all_of(kept().data, kept().data + 4 * 140, [](float x) { return x == 3; }));
+        nn::add_product_gradient<F>(context, weight, left, elsewhere);
+        nn::add_product_gradient<F>(context, weight, left, right);
+        REQUIRE(kept().rows == 6);
+        for (std::size_t j = 0; j < 2 * 140; ++j) {
+            CHECK(kept().data[j] == features[j]);
+            CHECK(kept().data[2 * 140 + j] == -1);
+            CHECK(kept().data[4 * 140 + j] == features[j]);
+        }
         store.clear_gradients();
-        const View<const float> elsewhere = arena.matrix<float>(2, 140);
-        nn::add_product_gradient(context, weight, left, elsewhere);
+        nn::add_product_gradient<F>(context, weight, left, elsewhere);
         CHECK(kept().data != elsewhere.data);
+        CHECK(kept()(1, 139) == -1);
     }
 
     TEST_CASE("with rehearsal, a penalty or an importance along the path too") {
@@ -208,6 +232,18 @@ TEST_SUITE("unit") {
             REQUIRE(store.deferred().has(weight));
             CHECK(gradient_norm(context) == doctest::Approx(std::sqrt(expected)).epsilon(1e-4));
         }
+    }
+
+    TEST_CASE("nothing is left of the gradients of a step that ended in an error") {
+        Perceptron model = wide_model();
+        const Dataset data = small::vectors("data", 16, 300, 3, 1);
+        Trainer trainer(model, optimizer::Sgd{.learning_rate = 0.05}, schedule::Constant{}, ThrowsAtSecondBatch{});
+        TrainingOptions accumulating = options(8);
+        accumulating.accumulation = 2;
+        CHECK_THROWS_WITH_AS(trainer.fit(data, accumulating), "the second batch", Error);
+        CHECK(model.parameters().deferred().ids().empty());
+        const std::span<const float> gradients = std::as_const(model.parameters()).gradients();
+        CHECK(std::all_of(gradients.begin(), gradients.end(), [](float g) { return g == 0; }));
     }
 
     TEST_CASE("a gradient that waits and is no number ends the run with the parameters as they were") {

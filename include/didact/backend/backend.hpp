@@ -107,7 +107,7 @@ struct Context {
     bool weights_stay = false;
     /// The gradients of weights may wait as their factors (DeferredProducts): who reads them next knows.
     bool defers_gradients = false;
-    /// Numbers that stay as they are until then: a factor that lies among them is not copied.
+    /// Numbers that stay as they are until those gradients are read: a factor that lies among them is not copied.
     std::span<const Scalar<B>> lasting = {};
 
     View<Scalar<B>> scratch(std::size_t rows, std::size_t cols) { return arena.matrix<Scalar<B>>(rows, cols); }

@@ -1,7 +1,6 @@
 #pragma once
 #include <algorithm>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "didact/core/parameter.hpp"
@@ -30,14 +29,12 @@ class DeferredProducts {
         if (kept_.size() <= id) kept_.resize(id + 1);
         Kept& kept = kept_[id];
         if (kept.terms + left.rows > most_terms) return false;
+        const bool first = kept.terms == 0, lends = first && right_stays;
         append(kept.left, kept.terms, left);
-        if (kept.terms == 0) {
-            ids_.insert(std::ranges::lower_bound(ids_, id), id);
-            kept.lent_right = right_stays ? right : View<const S>();
-        } else if (!kept.lent_right.empty()) {
-            append(kept.right, 0, std::exchange(kept.lent_right, View<const S>()));
-        }
-        if (kept.lent_right.empty()) append(kept.right, kept.terms, right);
+        if (!first && !kept.lent_right.empty()) append(kept.right, 0, kept.lent_right);
+        if (!lends) append(kept.right, kept.terms, right);
+        if (first) ids_.insert(std::ranges::lower_bound(ids_, id), id);
+        kept.lent_right = lends ? right : View<const S>();
         kept.terms += left.rows;
         return true;
     }

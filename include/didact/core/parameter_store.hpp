@@ -157,8 +157,8 @@ class ParameterStore {
         return {view(gradient_data_ + p.trainable_offset, p),
                 redirected || !std::exchange(left_over_[id], std::uint8_t(0))};
     }
-    /// Keeps leftᵀ right, part of a weight's gradient, as its factors, where all of that gradient can wait so. False:
-    /// it is to be computed, after `deferred` was.
+    /// Keeps leftᵀ right, part of a weight's gradient, as its factors, where all of that gradient can wait so; a
+    /// `right` that stays as it is until then is not copied. False: it is to be computed, after `deferred` was.
     bool defer_gradient(ParameterId id, View<const S> left, View<const S> right, bool right_stays = false) {
         const Parameter& p = parameters_[id];
         const bool redirected = gradient_data_ != gradients_.data();

@@ -66,8 +66,9 @@ class Dataset {
     /// Begins to fetch the features of sample i, if there are such, to the caches.
     void fetch_ahead(std::size_t i) const {
         constexpr std::size_t line = memory_alignment / sizeof(float);
-        if (i < size())
-            for (std::size_t j = 0; j < feature_size_; j += line) __builtin_prefetch(features(i).data() + j);
+        if (i >= size() || feature_size_ == 0) return;
+        for (std::size_t j = 0; j < feature_size_; j += line) __builtin_prefetch(&features(i)[j]);
+        __builtin_prefetch(&features(i).back());
     }
     std::span<const float> features(std::size_t i) const {
         return {features_.data() + i * feature_size_, feature_size_};

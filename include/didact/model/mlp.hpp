@@ -64,7 +64,8 @@ class Mlp {
         }
     }
 
-    /// (samples, last hidden size). `batch` must stay as it is until backward is over.
+    /// (samples, last hidden size). `batch` must stay as it is until backward is over, and where the context
+    /// names its features as lasting, until the gradients are read.
     View<S> forward(Context<B>& context, const Batch& batch, Saved& saved, bool = true) const {
         require(batch.feature_size == config_.input_size && batch.features.size() == batch.size() * batch.feature_size,
                 "the batch has ", batch.feature_size, " features a sample, the model takes ", config_.input_size);

@@ -153,7 +153,6 @@ class Trainer {
         run_ = describe_run(model_, stream, options);
         if (options.threads != options_.threads) engine_->use_threads(options.threads);
         options_ = options;
-        model_.parameters().clear_gradients(); // a step of an earlier run may have ended in an error
         engine_->prefix_cache().keep_in(options.prefix_cache);
         if (!restored_) {
             moment_ = {};
@@ -191,8 +190,19 @@ class Trainer {
 
     bool experience_is_over() const { return moment_.step >= moment_.total_steps || best_.stopped(); }
 
+    /// The end of a step, also where that is an error: nothing is left of its gradients, which may wait as factors in
+    /// its batches, or have been on their way elsewhere.
+    struct GradientsEnd {
+        ParameterStore<B>& store;
+        ~GradientsEnd() {
+            store.redirect_gradients({});
+            store.clear_gradients();
+        }
+    };
+
     /// One optimizer step: choose, forward and backward, project, update.
     report::StepReport step(const Experience& experience) {
+        const GradientsEnd end{model_.parameters()};
         StepBatches& batches = batches_;
         sampler_.fill(experience, moment_, cursor_.step_of_epoch, options_, policies_, batches);
         if constexpr (hooks::Rehearse<typename Set::ForgettingState>) policies_.forgetting.rehearse(batches, moment_);

@@ -109,9 +109,8 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
         for (std::size_t t = 0; t < factors.left.rows && !descent; ++t)
             zeros += std::size_t(std::count(factors.left.row(t), factors.left.row(t) + p.rows, S(0)));
         const bool some_zeros = 8 * zeros >= factors.left.rows * p.rows; // or looking for them is in vain
-        constexpr std::size_t at_once = cpu::OuterGemm<S>::rows_at_once, unit = 16;
-        const std::size_t rows_of_tile =
-            std::clamp<std::size_t>(width / unit / p.cols * unit, unit, cpu::OuterGemm<S>::rows_of_terms);
+        constexpr std::size_t at_once = cpu::OuterGemm<S>::rows_at_once, unit = cpu::sparse_rows_at_once;
+        const std::size_t rows_of_tile = std::max<std::size_t>(width / unit / p.cols, 1) * unit;
         context.pool.for_each_tile(tile_count(p.rows, rows_of_tile), [&](std::size_t tile) {
             const TileRange rows = tile_range(tile, rows_of_tile, p.rows);
             if constexpr (requires { rule.rate_of_descent(); })
@@ -120,19 +119,24 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
                                                View<S>(values + rows.begin * p.cols, rows.size(), p.cols), *descent);
                     return;
                 }
+            std::size_t row = rows.begin;
+            const auto left_of_rows = [&](std::size_t most) {
+                return View<const S>(factors.left.middle_cols(row, std::min(most, rows.end - row)));
+            };
             const auto visit = [&](std::size_t i, std::size_t j, std::span<const S> slopes) {
-                const std::size_t from = (rows.begin + i) * p.cols + j;
+                const std::size_t from = (row + i) * p.cols + j;
                 update_range({from, from + slopes.size()}, slopes.data());
             };
-            if (some_zeros && cpu::OuterGemm<S>::visit_without_zeros(factors.left.middle_cols(rows.begin, rows.size()),
-                                                                     factors.right, visit))
-                return;
-            for (std::size_t row = rows.begin; row < rows.end; row += at_once) {
-                const std::size_t count = std::min(at_once, rows.end - row);
-                const View<const S> left = factors.left.middle_cols(row, count);
-                const View<S> part(cpu::thread_scratch<S, 7>(at_once * p.cols), count, p.cols);
+            while (some_zeros && row < rows.end) {
+                const View<const S> left = left_of_rows(cpu::OuterGemm<S>::rows_of_terms);
+                if (!cpu::OuterGemm<S>::visit_without_zeros(left, factors.right, visit)) break;
+                row += left.cols;
+            }
+            for (; row < rows.end; row += at_once) {
+                const View<const S> left = left_of_rows(at_once);
+                const View<S> part(cpu::thread_scratch<S, 7>(at_once * p.cols), left.cols, p.cols);
                 cpu::OuterGemm<S>::product(cpu::OuterGemm<S>::transposed(left), left.rows, factors.right, part, false);
-                update_range({row * p.cols, (row + count) * p.cols}, part.data);
+                update_range({row * p.cols, (row + left.cols) * p.cols}, part.data);
             }
         });
     };

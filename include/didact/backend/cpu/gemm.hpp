@@ -92,8 +92,9 @@ void gemm_in_tiles(Context<B>& context, Transpose transpose_a, GemmOperand<Provi
     const bool by_rows = c.rows >= c.cols;
     const std::size_t extent = by_rows ? c.rows : c.cols;
     const bool small = c.rows * c.cols * k < std::size_t(64) * 64 * 64;
-    const bool thin = ThinGemm<T>::serves(transpose_a, transpose_b, a.rows);
-    // Cut where the provider's panels end, or a sum would depend on the cut; without a provider where whole tiles do.
+    const bool thin =
+        std::is_same_v<typename Provider::Operand, T> && ThinGemm<T>::serves(transpose_a, transpose_b, a.rows);
+    // Cut where the provider's panels end, or a sum would depend on the cut. Without a provider none does.
     const std::size_t unit = thin ? 64 : by_rows ? Provider::row_panel() : Provider::column_panel;
     const auto rounded_up = [&](std::size_t size) { return (size + unit - 1) / unit * unit; };
     const std::size_t most = Provider::largest_tile() / unit * unit;

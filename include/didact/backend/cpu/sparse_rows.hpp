@@ -12,6 +12,9 @@
 
 namespace didact::cpu {
 
+/// So many rows are looked at together: a number known to the compiler makes vectors.
+inline constexpr std::size_t sparse_rows_at_once = 16;
+
 /// A row of Aᵀ without its zeros: ReLU makes about half of a gradient zero.
 template <class T>
 struct NonzeroTerms {
@@ -25,7 +28,7 @@ struct NonzeroTerms {
 /// places[i] = the places of `NonzeroTerms` for column i of A, of at most `most` rows; how many bits there are.
 template <class T>
 std::size_t find_nonzeros(View<const T> a, std::uint64_t* places) {
-    constexpr std::size_t at_once = 16; // a number known to the compiler, for vectors
+    constexpr std::size_t at_once = sparse_rows_at_once;
     std::size_t i = 0, count = 0;
     for (; i + at_once <= a.cols; i += at_once) {
         std::array<std::uint64_t, at_once> of_columns{};

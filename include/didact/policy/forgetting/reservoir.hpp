@@ -32,14 +32,15 @@ class Reservoir {
     template <class Make>
     requires std::is_invocable_r_v<Sample, const Make&>
     void offer(std::uint64_t seed, std::size_t task, const Make& make) {
-        const std::uint64_t n = offered_++;
+        const std::uint64_t n = offered_;
         if (items_.size() < capacity_) {
             items_.push_back({task, make()});
-            return;
+        } else {
+            Random random(RandomKey{.seed = seed, .purpose = RandomPurpose::reservoir, .sample = n});
+            const std::uint64_t place = random.below(n + 1);
+            if (place < capacity_) items_[place] = {task, make()};
         }
-        Random random(RandomKey{.seed = seed, .purpose = RandomPurpose::reservoir, .sample = n});
-        const std::uint64_t place = random.below(n + 1);
-        if (place < capacity_) items_[place] = {task, make()};
+        ++offered_;
     }
     void offer_all(std::uint64_t seed, const Experience& experience) {
         for (const TaskData& data : experience.tasks) {
