@@ -176,7 +176,11 @@ TEST_SUITE("unit") {
         CHECK(contains(error_of(folder.path / "nowhere"), "nowhere: there is no such folder"));
         folder.put("tokenizer.json", "{\"model\": ");
         CHECK(contains(error_of(folder.path / "tokenizer.json"), "tokenizer.json: there is no such folder"));
-        CHECK(contains(error_of(folder.path), "tokenizer.json: [json.exception.parse_error"));
+        CHECK(contains(error_of(folder.path), "tokenizer.json:1:"));
+        CHECK(contains(error_of(folder.path), ": not valid JSON: "));
+        folder.put("tokenizer.json", "{\n  \"model\": {\"vocab\": {\"the\": 1, \"a\": 2, \"the\": 3}}}");
+        CHECK(contains(error_of(folder.path), "tokenizer.json:2:"));
+        CHECK(contains(error_of(folder.path), "key 'the' stands twice in one object"));
         CHECK(contains(error(nlohmann::json::array()), "tokenizer.json: expected a JSON object, found array"));
         CHECK(contains(error(nlohmann::json::object()), "key 'model' not found"));
         CHECK(contains(error(tokenizer_json("/model/vocab", nlohmann::json::array({1}))),

@@ -23,18 +23,14 @@ namespace tokenizer_files {
 
 using Json = nlohmann::json;
 
-inline Json read_json(const std::filesystem::path& path) {
-    try {
-        Json json = Json::parse(io::read_file(path, io::json_size_limit));
-        require(json.is_object(), path.string(), ": expected a JSON object, found ", json.type_name());
-        return json;
-    } catch (const Json::exception& error) {
-        fail(path.string(), ": ", error.what());
-    }
+inline Json read_object(const std::filesystem::path& path) {
+    Json json = io::read_json(path);
+    require(json.is_object(), path.string(), ": expected a JSON object, found ", json.type_name());
+    return json;
 }
 
-inline Json read_json_if_there(const std::filesystem::path& path) {
-    return std::filesystem::exists(path) ? read_json(path) : Json::object();
+inline Json read_object_if_there(const std::filesystem::path& path) {
+    return std::filesystem::exists(path) ? read_object(path) : Json::object();
 }
 
 /// The member, or nothing where it is absent or null.
@@ -216,7 +212,7 @@ inline WordPieceTokenizer from_vocabulary(const std::filesystem::path& folder, c
                     "added_tokens_decoder: '", excerpt(id), "' is not an id");
             added.try_emplace(std::stoi(id), added_token(token, std::stoi(id)));
         }
-    const Json legacy = read_json_if_there(folder / "added_tokens.json");
+    const Json legacy = read_object_if_there(folder / "added_tokens.json");
     for (const auto& [content, value] : legacy.items()) {
         const auto id = value.get<std::int32_t>();
         added.try_emplace(id, AddedToken{.content = content, .id = id, .special = false, .normalized = true});
@@ -245,9 +241,9 @@ inline WordPieceTokenizer load_tokenizer(const std::filesystem::path& folder) {
     const bool has_json = std::filesystem::exists(folder / "tokenizer.json");
     const auto file = folder / (has_json ? "tokenizer.json" : "vocab.txt");
     require(std::filesystem::exists(file), folder.string(), ": has neither tokenizer.json nor vocab.txt");
-    const Json special_tokens_map = read_json_if_there(folder / "special_tokens_map.json");
-    const Json config = read_json_if_there(folder / "tokenizer_config.json");
-    const std::optional<Json> json = has_json ? std::optional(read_json(file)) : std::nullopt;
+    const Json special_tokens_map = read_object_if_there(folder / "special_tokens_map.json");
+    const Json config = read_object_if_there(folder / "tokenizer_config.json");
+    const std::optional<Json> json = has_json ? std::optional(read_object(file)) : std::nullopt;
     try {
         return json ? from_tokenizer_json(*json, special_tokens_map, config)
                     : from_vocabulary(folder, special_tokens_map, config);
