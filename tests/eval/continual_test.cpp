@@ -54,7 +54,8 @@ TEST_SUITE("unit") {
         const ResultMatrix r(partly);
         CHECK(!r.evaluated(0, 1));
         CHECK_THROWS_WITH_AS(ForwardTransfer::of(r),
-                             "result matrix: experience 1 (from 0) was not evaluated after 0 experiences; "
+                             "result matrix: experience 1 (from 0) was not evaluated after 0 experiences, or its "
+                             "metric is not a number; "
                              "TrainingOptions::evaluate_before fills row 0",
                              Error);
         CHECK(!all(r).contains("forward_transfer"));

@@ -96,6 +96,18 @@ TEST_SUITE("property") {
         CHECK(reservoir.size() == 7);
         for (int i = 0; i < 7; ++i) CHECK(reservoir.items()[std::size_t(i)].sample.features[0] == float(i));
         CHECK(reservoir.offered() == 7);
+        std::size_t made = 0;
+        for (int i = 7; i < 200; ++i)
+            reservoir.offer(1, 0, [&] {
+                ++made;
+                return Sample{.features = {float(i)}};
+            });
+        CHECK(reservoir.offered() == 200);
+        CHECK(made < 100); // 3 and then 10 (1/11 + … + 1/200), 33, are expected
+        std::size_t later = 0;
+        for (const auto& item : reservoir.items()) later += item.sample.features[0] >= 7;
+        CHECK(later > 3);
+        CHECK(later <= made);
     }
 
     TEST_CASE("reservoir: a draw names no item twice and every item equally often") {
@@ -161,6 +173,22 @@ TEST_SUITE("property") {
             for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += group.weight * g[i];
         }
         for (std::size_t i = 0; i < sum.size(); ++i) CHECK(sum[i] == doctest::Approx(expected[i]).epsilon(1e-10));
+    }
+
+    TEST_CASE("beside several tasks a rehearsed sample weighs what a current one does") {
+        M model = model_with({3, 3});
+        const Dataset first = small::vectors("first", 30, 5, 3, 1), second = small::vectors("second", 9, 5, 3, 2);
+        Trainer trainer(model, forgetting::Replay{.capacity = 20, .batch_size = 6}, sgd);
+        trainer.fit(Stream{experience_of(0, first)}, steps(3));
+        StepBatches step;
+        for (const std::size_t task : {0, 1}) {
+            Batch& current = step.add_group(task).add_micro_batch();
+            for (std::size_t i = 0; i < 4; ++i) current.append(second, i);
+        }
+        trainer.policies().forgetting.rehearse(step, {.step = 4});
+        REQUIRE(step.groups().size() == 3);
+        for (const StepGroup& group : step.groups())
+            CHECK(group.weight / double(group.samples()) == doctest::Approx(2.0 / 14));
     }
 
     TEST_CASE("texts of masked language modelling are rehearsed masked, each step anew, and the loss counts them") {
@@ -681,8 +709,9 @@ TEST_SUITE("property") {
         for (std::size_t i = 0; i < with.size(); ++i) CHECK(with[i] == doctest::Approx(without[i]).epsilon(1e-12));
     }
 
-    TEST_CASE("learning without forgetting with one head distils the classes seen before") {
-        M model = model_with({4});
+    TEST_CASE_TEMPLATE("learning without forgetting distils the classes that a head has seen before", Heads,
+                       std::integral_constant<std::size_t, 1>, std::integral_constant<std::size_t, 2>) {
+        M model = model_with(Heads::value == 1 ? std::vector<std::size_t>{4} : std::vector<std::size_t>{4, 3});
         Dataset first("first"), second("second");
         for (int i = 0; i < 8; ++i) {
             Sample sample = small::vectors("x", 1, 5, 2, std::uint64_t(i)).sample(0);
@@ -693,7 +722,10 @@ TEST_SUITE("property") {
         Engine engine(model, 1);
         model.parameters().plan();
         forgetting::LearningWithoutForgetting::State<M> state({.strength = 1, .temperature = 1}, model);
-        state.experience_ended(engine, experience_of(0, first), {});
+        // A task that is only evaluated is not learnt.
+        Experience ended = experience_of(0, first);
+        if (Heads::value > 1) ended.tasks.push_back({.task = 1, .test = first});
+        state.experience_ended(engine, ended, {});
         state.experience_began(engine, experience_of(0, second), {});
         auto& store = model.parameters();
         const ParameterId bias = store.find("classifier.bias");
@@ -711,6 +743,11 @@ TEST_SUITE("property") {
         CHECK(slope(0, 0) == doctest::Approx(-slope(0, 1)));
         CHECK(slope(0, 2) == 0);
         CHECK(slope(0, 3) == 0);
+        for (ParameterId id = 0; id < store.count(); ++id) {
+            if (store[id].head == store[bias].head || store[id].head == 0) continue;
+            const View<double> other = store.gradient(id);
+            CHECK(std::all_of(other.data, other.data + other.size(), [](double x) { return x == 0; }));
+        }
     }
 
     TEST_CASE("A-GEM's gradient never opposes the memory's, and stays as it is where it did not") {

@@ -150,6 +150,23 @@ TEST_SUITE("property") {
         CHECK(weights[1] * 2.5 == doctest::Approx(0.5).epsilon(1e-2));
     }
 
+    TEST_CASE("uncertainty weighting learns s from the mean loss by the groups' other weights, of finite losses") {
+        const TwoTasks setting;
+        sharing::UncertaintyWeighting::State<M> state({.learning_rate = 0.01}, setting.model);
+        std::vector<StepGroup> groups = groups_of({{0, 0.2}, {0, 2.0}, {1, 4.0}}); // the second one rehearsed
+        for (std::size_t step = 0; step < 3000; ++step) {
+            std::vector<double> weights{0.9, 0.1, 1};
+            state.weigh_groups(groups, weights, {});
+            for (std::size_t k = 0; k < 3; ++k) groups[k].weight = weights[k];
+            state.losses_known(groups, {});
+        }
+        CHECK(std::exp(state.log_variances()[0]) == doctest::Approx(2 * (0.9 * 0.2 + 0.1 * 2)).epsilon(1e-2));
+        const std::vector<double> before = state.log_variances();
+        for (StepGroup& group : groups) group.loss = std::numeric_limits<double>::infinity();
+        state.losses_known(groups, {});
+        CHECK(state.log_variances() == before);
+    }
+
     TEST_CASE("uncertainty weighting keeps one s a task, whichever tasks a step has") {
         const TwoTasks setting;
         sharing::UncertaintyWeighting::State<M> state({.learning_rate = 0.1}, setting.model);

@@ -305,6 +305,38 @@ TEST_SUITE("unit") {
         for (std::size_t i = 0; i < g.size(); ++i) CHECK(whole[i] == g[i]);
     }
 
+    TEST_CASE("samples without labels are refused where each token has one, in the first step") {
+        Dataset data("data");
+        for (std::size_t i = 0; i < 4; ++i) {
+            Sample sample = small::sentences("data", 4, 3, 1).sample(i);
+            sample.labels.clear();
+            data.append(sample);
+        }
+        const auto message = [&](auto&& model) {
+            Trainer trainer(model);
+            try {
+                trainer.fit(data, small::one_step(4));
+            } catch (const Error& error) {
+                return std::string(error.what());
+            }
+            return std::string();
+        };
+        Model<Transformer<arch::Bert, Cpu<double>>, heads::TokenClassification> tagger(small::config(), 3);
+        tagger.add_head({.num_labels = 3});
+        CHECK(message(tagger).find(" has 0 labels for ") != std::string::npos);
+        Model<Transformer<arch::Bert, Cpu<double>>, heads::MaskedLanguageModel> masked(small::config(), 3);
+        masked.add_head({});
+        CHECK(message(masked).find(" has 0 labels for ") != std::string::npos);
+    }
+
+    TEST_CASE("a model of which nothing trains is refused") {
+        Model<Transformer<arch::Gpt2, Cpu<double>>, heads::CausalLanguageModel> model(small::config(), 3);
+        model.add_head({});
+        Trainer trainer(model, freeze::AllButHead{});
+        CHECK_THROWS_WITH_AS(trainer.fit(small::sentences("data", 4, 3, 1), small::one_step(4)),
+                             "nothing trains: every parameter of the model is frozen", Error);
+    }
+
     TEST_CASE("a gradient that is not finite stops the run with the step and the tensor, and changes nothing") {
         small::MlpModel<Cpu<float>> model(small::mlp_config(), 3);
         model.add_head({.num_labels = 3});

@@ -39,7 +39,8 @@ class ResultMatrix {
     /// The entry, or Error where it was not evaluated.
     double at(std::size_t after, std::size_t on) const {
         require(evaluated(after, on), "result matrix: experience ", on, " (from 0) was not evaluated after ", after,
-                " experiences", after == 0 ? "; TrainingOptions::evaluate_before fills row 0" : "");
+                " experiences, or its metric is not a number",
+                after == 0 ? "; TrainingOptions::evaluate_before fills row 0" : "");
         return (*this)(after, on);
     }
 

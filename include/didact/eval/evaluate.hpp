@@ -87,7 +87,8 @@ Evaluation evaluate(Engine<Model>& engine, const Dataset& data, std::size_t task
     });
     result.loss = units > 0 ? loss / units : 0;
     engine.model().with_head(task, [&](const auto& head) {
-        eval::add_metrics(result, head.problem_type, head.options().num_labels, head.options().labels);
+        eval::add_metrics(result, head.problem_type, head.options().num_labels, head.options().labels,
+                          head.options().label_smoothing);
     });
     return result;
 }

@@ -105,9 +105,9 @@ inline double pair_accuracy(std::span<const float> scores, std::span<const float
     return ratio(right, pairs);
 }
 
-/// The metrics of a kind of head, from what the pass over the data collected.
+/// The metrics of a kind of head, from what the pass over the data collected. A smoothed loss has no perplexity.
 inline void add_metrics(Evaluation& result, const std::string& problem_type, std::size_t num_labels,
-                        const std::vector<std::string>& label_names) {
+                        const std::vector<std::string>& label_names, double label_smoothing = 0) {
     auto& metrics = result.metrics;
     if (problem_type == "single_label_classification" && !result.gold.empty()) {
         metrics.emplace_back("accuracy", accuracy(result.predicted, result.gold));
@@ -127,7 +127,8 @@ inline void add_metrics(Evaluation& result, const std::string& problem_type, std
         metrics.emplace_back("pair_accuracy", pair_accuracy(result.scores, result.targets, result.gold));
     }
     if (metrics.empty()) metrics.emplace_back("negative_loss", -result.loss);
-    if (problem_type.ends_with("language_model")) metrics.emplace_back("perplexity", std::exp(result.loss));
+    if (problem_type.ends_with("language_model") && label_smoothing == 0)
+        metrics.emplace_back("perplexity", std::exp(result.loss));
     result.primary_name = metrics.front().first;
     result.primary = metrics.front().second;
 }

@@ -156,6 +156,7 @@ class PolicySet {
         if constexpr (requires { model.trunk().frozen_dropout; }) model.trunk().frozen_dropout = false;
         if constexpr (hooks::Plan<FreezeState, Model>) freeze.plan(model, moment);
         model.parameters().plan();
+        require(model.parameters().layout().size > 0, "nothing trains: every parameter of the model is frozen");
         layout_changed(model.parameters().layout());
     }
     /// The states' arrays are laid out as the last call said, whoever else planned the model since.

@@ -41,6 +41,7 @@ namespace heads {
 ///   logits(context, hidden, batch, saved)          computes and keeps the logits
 ///   units(batch)                                   the weight by which a sum of losses is divided to give the mean
 ///   loss(context, batch, saved, sample_losses)     the weighted sum of losses, and each sample's own mean loss
+///                                                  (of pairs half their sum)
 ///   backward(context, hidden, batch, saved, scale, dhidden)   gradient of scale · loss, added to dhidden
 /// and, where it does not read every token of the batch,
 ///   tokens_read(context, batch, saved)             their rows, ascending, or none if it reads all; `hidden` and its

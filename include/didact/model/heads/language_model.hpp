@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "didact/model/heads/head.hpp"
 #include "didact/nn/layer_norm.hpp"
 #include "didact/nn/vocabulary_loss.hpp"
@@ -115,13 +117,14 @@ struct LanguageModel {
         }
 
       private:
-        static double predicted(const Batch& batch, std::size_t s) {
-            if constexpr (masked) {
-                double count = 0;
-                for (const std::int32_t label : batch.labels_of(s)) count += label != ignored_label;
-                return count;
-            }
-            return double(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s] - 1);
+        /// How many tokens of sequence s are. Throws Error where a masked model has not a label for each token.
+        double predicted(const Batch& batch, std::size_t s) const {
+            const std::size_t length = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
+            if constexpr (!masked) return length > 0 ? double(length - 1) : 0;
+            const std::span<const std::int32_t> labels = batch.labels_of(s);
+            require(labels.size() == length, "task '", options_.name, "': sample ", batch.samples[s].index, " has ",
+                    labels.size(), " labels for ", length, " tokens");
+            return double(length) - double(std::count(labels.begin(), labels.end(), ignored_label));
         }
 
         bool head_trains(const ParameterStore<B>& store) const {
@@ -135,10 +138,7 @@ struct LanguageModel {
             saved.sequences.clear();
             for (std::size_t s = 0; s < batch.size(); ++s) {
                 const std::int32_t begin = batch.cu_seqlens[s], end = batch.cu_seqlens[s + 1];
-                if constexpr (masked)
-                    require(batch.labels_of(s).size() == std::size_t(end - begin), "task '", options_.name,
-                            "': sample ", batch.samples[s].index, " has ", batch.labels_of(s).size(), " labels for ",
-                            end - begin, " tokens");
+                predicted(batch, s); // checks the labels
                 for (std::int32_t t = begin; t < (masked ? end : end - 1); ++t) {
                     const std::int32_t label =
                         masked ? batch.labels[std::size_t(t)] : batch.token_ids[std::size_t(t) + 1];

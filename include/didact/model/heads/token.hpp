@@ -88,7 +88,7 @@ struct TokenClassification {
         }
 
         double loss(Context<B>& context, const Batch& batch, Saved& saved, std::span<float> sample_losses) const {
-            check(batch);
+            units(batch); // checks the labels
             saved.labels.assign(batch.labels.begin(), batch.labels.end());
             for (std::int32_t& label : saved.labels) label = std::max(label, 0);
             saved.log_sums = context.arena.template array<S>(batch.tokens());
@@ -128,8 +128,11 @@ struct TokenClassification {
         }
 
       private:
-        /// The weights of the classes of a sequence's labelled tokens.
+        /// The weights of the classes of a sequence's labelled tokens. Throws Error where it has not a label for each.
         double units_of(const Batch& batch, std::size_t s) const {
+            const std::size_t length = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
+            require(batch.labels_of(s).size() == length, "task '", options_.name, "': sample ", batch.samples[s].index,
+                    " has ", batch.labels_of(s).size(), " labels for ", length, " tokens");
             double sum = 0;
             for (const std::int32_t label : batch.labels_of(s)) {
                 if (label == ignored_label) continue;
@@ -137,14 +140,6 @@ struct TokenClassification {
                 sum += class_weight(options_, label);
             }
             return sum;
-        }
-        void check(const Batch& batch) const {
-            for (std::size_t s = 0; s < batch.size(); ++s) {
-                const std::size_t length = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
-                require(batch.labels_of(s).size() == length, "task '", options_.name, "': sample ",
-                        batch.samples[s].index, " has ", batch.labels_of(s).size(), " labels for ", length, " tokens");
-                units_of(batch, s);
-            }
         }
 
         HeadOptions options_;

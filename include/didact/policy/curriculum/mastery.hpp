@@ -10,7 +10,8 @@ namespace didact::curriculum {
 /// promotion adds the next (baby steps: Spitkovsky et al. 2010). A stage is mastered when the validation metric reaches
 /// `threshold`, or has not risen by `least_gain` for `patience` epochs, or after `longest` epochs, or fewer where the
 /// experience has too few for all stages. Without validation data only that promotes. An experience of fewer epochs
-/// than stages is an Error, as its hardest samples would never be trained on.
+/// than stages is an Error, as its hardest samples would never be trained on; TrainingOptions::patience may end one
+/// before the last stage.
 template <class Difficulty = difficulty::Length>
 struct Mastery {
     static constexpr Family family = Family::curriculum;

@@ -12,7 +12,7 @@ namespace didact::forgetting {
 /// Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282). From the second experience on, adds for each
 /// earlier head strength · mean over its rows (sequences, or tokens) of −Σ_c q_c log p_c, q = softmax(z_teacher / T)
 /// and p = softmax(z / T) on the step's samples, the teacher being the model as the experience began, in evaluation
-/// mode. There is no factor T². With one head for all experiences only the classes seen before take part. Needs heads
+/// mode. There is no factor T². Of a head that trains on, only the classes seen before take part. Needs heads
 /// for one class of a sequence or of each token.
 struct LearningWithoutForgetting {
     static constexpr Family family = Family::forgetting;
@@ -68,7 +68,7 @@ class LearningWithoutForgetting::State {
         double total = 0;
         bool teacher_ran = false;
         for (std::size_t task = 0; task < seen_.size(); ++task) {
-            if (seen_[task].empty() || (task == batch.task && engine.model().tasks() > 1)) continue;
+            if (seen_[task].empty()) continue;
             if (!std::exchange(teacher_ran, true)) run_teacher(engine, batch);
             total += distil_head(engine, task, batch, saved, group, dhidden);
         }
@@ -77,6 +77,7 @@ class LearningWithoutForgetting::State {
 
     void experience_ended(Engine<Model>&, const Experience& experience, const Moment&) {
         for (const TaskData& data : experience.tasks) {
+            if (data.train.empty()) continue;
             if (seen_.size() <= data.task) seen_.resize(data.task + 1);
             std::vector<std::uint8_t>& classes = seen_[data.task];
             if (classes.empty()) classes.resize(1);

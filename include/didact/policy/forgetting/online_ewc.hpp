@@ -10,8 +10,9 @@ namespace didact::forgetting {
 /// Online elastic weight consolidation (Kirkpatrick et al. 2017, arXiv 1612.00796; Schwarz et al. 2018, arXiv
 /// 1805.06370, eq. 8). Adds strength/2 · Σᵢ decay · Fᵢ (wᵢ − aᵢ)² to the loss: after each experience F ← decay · F +
 /// the experience's Fisher diagonal (policy/forgetting/fisher.hpp; exact unless said otherwise) and a ← w. Heads count
-/// only where a single head serves all experiences. The penalty's slope is added after clipping and is in no reported
-/// loss or norm. The explicit step needs learning_rate · strength · max F below 2.
+/// only where a single head serves all experiences, and parameters only if they train as the experience ends: what
+/// GradualUnfreeze has not thawed by then, or thaws in the next, has no part of it. The penalty's slope is added after
+/// clipping and is in no reported loss or norm. The explicit step needs learning_rate · strength · max F below 2.
 struct OnlineEwc {
     static constexpr Family family = Family::forgetting;
     double strength = 1e3;          ///< λ, with the factor ½ above; the useful range spans many decades

@@ -8,7 +8,7 @@ namespace didact::forgetting {
 /// Experience replay (Chaudhry et al. 2019, arXiv 1902.10486; reservoir: Riemer et al. 2019, arXiv 1810.11910). When an
 /// experience ends its samples are offered, once each, to a reservoir of `capacity`; every later step adds `batch_size`
 /// samples drawn from it. The step's loss is the mean over current and rehearsed samples alike:
-/// (n_c L_c + n_r L_r) / (n_c + n_r).
+/// (n_c L_c + n_r L_r) / (n_c + n_r), where K tasks share a step K times that for L_r, as L_c is the sum of theirs.
 struct Replay {
     static constexpr Family family = Family::forgetting;
     std::size_t capacity = 500;
@@ -36,10 +36,14 @@ class Replay::State {
         const std::size_t rehearsed = std::min(policy_.batch_size, reservoir_.size());
         if (rehearsed == 0) return;
         std::size_t current = 0;
-        for (const StepGroup& group : step.groups()) current += group.samples();
+        double weight = 0;
+        for (const StepGroup& group : step.groups()) {
+            current += group.samples();
+            weight += group.weight;
+        }
         const double total = double(current + rehearsed);
         for (StepGroup& group : step.groups()) group.weight *= double(current) / total;
-        reservoir_.draw_into(step, rehearsed, double(rehearsed) / total, moment.key(RandomPurpose::rehearsal));
+        reservoir_.draw_into(step, rehearsed, weight * double(rehearsed) / total, moment.key(RandomPurpose::rehearsal));
     }
 
     void experience_ended(Engine<Model>&, const Experience& experience, const Moment& moment) {

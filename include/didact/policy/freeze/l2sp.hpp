@@ -6,7 +6,8 @@
 namespace didact::freeze {
 
 /// L2-SP (Li et al. 2018, arXiv 1802.01483, eq. 4): adds α/2 ‖w_S − w⁰‖² + β/2 ‖w_new‖² to the loss, w_S being the
-/// trunk, w⁰ its values at the start of the run and w_new the heads, a pooler among them. Everything trains. The
+/// trunk, w⁰ its values at the start of the run and w_new the heads, a pooler among them; a head whose task
+/// has no samples in a step stays as it is in that step. Everything trains. The
 /// penalty's slope is added after clipping and is in no reported loss or norm; an optimizer's weight decay acts
 /// besides.
 struct L2Sp {

@@ -13,7 +13,8 @@ namespace didact::sharing {
 
 /// Homoscedastic uncertainty (Kendall, Gal and Cipolla 2018, arXiv 1705.07115): with s = log σ² learned for each task
 /// the loss is Σ f e⁻ˢ L + s/2, f being ½ for a regression head and 1 for every other. The optimum is eˢ = 2 f L. s
-/// descends its own gradient, ½ − f e⁻ˢ L, with Adam at `learning_rate`. The total may become negative.
+/// descends its own gradient, ½ − f e⁻ˢ L, with Adam at `learning_rate`; of several groups of a task (rehearsal) the
+/// mean by their other weights. The reported loss leaves out s/2, with which the total may become negative.
 struct UncertaintyWeighting {
     static constexpr Family family = Family::sharing;
     double initial = 0; ///< s at the start
@@ -60,14 +61,16 @@ class UncertaintyWeighting::State {
             require(!(group.loss < 0), "sharing::UncertaintyWeighting: the loss of task ", group.task, " is ",
                     group.loss, ", the method needs losses that are not negative");
         for (std::size_t task = 0; task < log_variances_.size(); ++task) {
-            double gradient = 0;
-            bool seen = false;
+            const double factor = factors_[task] * std::exp(-log_variances_[task]);
+            double gradient = 0, weights = 0;
             for (const StepGroup& group : groups) {
-                if (group.task != task || group.units <= 0) continue;
-                gradient += 0.5 - factors_[task] * std::exp(-log_variances_[task]) * group.loss;
-                seen = true;
+                // A loss that is not finite ends the run, after which s is as it was.
+                if (group.task != task || group.units <= 0 || !std::isfinite(group.loss)) continue;
+                gradient += group.weight / factor * (0.5 - factor * group.loss);
+                weights += group.weight / factor;
             }
-            if (!seen) continue;
+            if (weights <= 0) continue;
+            gradient /= weights;
             const double step = double(++steps_[task]);
             first_[task] = 0.9 * first_[task] + 0.1 * gradient;
             second_[task] = 0.999 * second_[task] + 0.001 * gradient * gradient;
