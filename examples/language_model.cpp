@@ -8,8 +8,11 @@
 #include <CLI/Formatter.hpp>
 #include <cstdio>
 
+#include "command_line.hpp"
 #include "didact/didact.hpp"
 #include "didact/eval/language_model.hpp"
+#include "didact/io/atomic_file.hpp"
+#include "didact/io/folder.hpp"
 #include "didact/io/hugging_face.hpp"
 using namespace didact;
 
@@ -44,9 +47,10 @@ Options parse(int argc, char** argv) {
     app.add_option("--evaluate-every", o.evaluate_every, "steps between two validations")->check(positive);
     app.add_option("--prompt", o.prompt, "what the model continues at the end; none: the text's first character");
     app.add_option("--characters", o.characters, "how far it continues");
-    app.add_option("--temperature", o.temperature, "of sampling")->check(CLI::PositiveNumber);
+    app.add_option("--temperature", o.temperature, "of sampling")->check(CLI::Range(1e-3, 1e3));
     app.add_option("--seed", o.seed, "of everything that is drawn");
-    app.add_option("--threads", o.threads, "0: as many as the machine has; results do not depend on it");
+    app.add_option("--threads", o.threads, "0: as many as the machine has; results do not depend on it")
+        ->check(CLI::Range(std::size_t(0), std::size_t(1024)));
     app.add_option("--out", o.out, "folder for the trained model, which Python's Transformers opens");
     app.add_option("--record", o.record, "folder for the untrained model, its data in their order, and the losses");
     try {
@@ -204,6 +208,12 @@ void run(const Options& o) {
                                  .activation = "gelu_new"},
                o.seed);
     model.add_head({});
+    // What cannot be written is refused now, not at the end.
+    for (const std::string& folder : {o.out, o.record})
+        if (!folder.empty()) {
+            io::make_folder(folder);
+            io::AtomicFile(std::filesystem::path(folder) / "model.safetensors");
+        }
     std::printf("%zu characters of %zu kinds, %zu windows to train on; %zu parameters\n", text.size(),
                 characters.of_token.size(), train.size(), model.parameters().total_parameters());
     if (!o.record.empty()) io::save_pretrained(model, o.record);
@@ -243,6 +253,7 @@ void run(const Options& o) {
             std::putchar(characters.of_token[std::size_t(token)]);
         std::printf("\n");
     }
+    require(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "standard output cannot be written");
 }
 
 }

@@ -5,6 +5,7 @@
 
 #include "didact/core/random.hpp"
 #include "didact/data/encode.hpp"
+#include "didact/data/encode_table.hpp"
 #include "didact/data/generated.hpp"
 #include "didact/data/table.hpp"
 
@@ -24,11 +25,7 @@ Split<LabelledTexts> read_labelled(const std::filesystem::path& folder, LabelSet
     return read_split<LabelledTexts>(folder, ".tsv", [&](const std::filesystem::path& path) {
         const Table table = read_table(path);
         const std::size_t text = table.column("text"), label = table.column("label");
-        if (labels.size() == 0) { // the training part comes first
-            std::vector<std::string> names;
-            for (const auto& row : table.rows) names.push_back(row[label]);
-            labels = LabelSet::from(names);
-        }
+        if (labels.size() == 0) labels = labels_of(table); // the training part comes first
         LabelledTexts result;
         for (std::size_t i = 0; i < table.rows.size(); ++i) {
             const std::string where = table.path + ":" + std::to_string(table.line_of_row[i]);
@@ -99,6 +96,14 @@ Corpus read_files(const std::filesystem::path& folder) {
     std::vector<std::string> tags;
     for (const TaggedSentence& s : c.mentions.train) tags.insert(tags.end(), s.tags.begin(), s.tags.end());
     c.tags = LabelSet::from(tags);
+    const auto check_tags = [&](const char* file, const std::vector<TaggedSentence>& sentences) {
+        const std::string path = (folder / "ncbi-disease" / file).string();
+        for (const TaggedSentence& s : sentences)
+            for (std::size_t w = 0; w < s.tags.size(); ++w)
+                c.tags.id(s.tags[w], path + ":" + std::to_string(s.line + w));
+    };
+    check_tags("valid.conll", c.mentions.validation);
+    check_tags("test.conll", c.mentions.test);
     c.unlabelled = c.later.train.texts;
     c.unlabelled.insert(c.unlabelled.end(), c.diagnosis.train.texts.begin(), c.diagnosis.train.texts.end());
     const auto count = [](std::size_t n) { return std::to_string(n); };
@@ -137,8 +142,7 @@ Task encode_mentions(const Corpus& corpus, const text::WordPieceTokenizer& token
         Dataset data("mentions");
         for (std::size_t i = 0; i < rows(sentences.size(), limit); ++i) {
             std::vector<std::int32_t> tags;
-            for (const std::string& tag : sentences[i].tags)
-                tags.push_back(corpus.tags.id(tag, "the sentence in line " + std::to_string(sentences[i].line)));
+            for (const std::string& tag : sentences[i].tags) tags.push_back(corpus.tags.id(tag, "a sentence"));
             data.append(encode_tagged_words(tokenizer, sentences[i].tokens, tags, budget.max_length, &truncated));
         }
         return data;

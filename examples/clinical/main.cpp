@@ -30,6 +30,7 @@ std::string describe(const Budget& b, bool own_model) {
          << " (ten times that where only the head trains, five times for LoRA)";
     if (b.rate_factors.size() > 1)
         text << ", the best of " << b.rate_factors.size() << " rates around it by validation on a seed of its own";
+    text << " (for EWC the best of " << b.ewc_strengths.size() << " strengths)";
     text << "; stops after " << b.patience << " epochs without a better validation score and keeps the best weights. ";
     if (own_model) text << "The model was pretrained for " << b.pretraining_steps << " steps of 32 generated texts. ";
     text << "Domain-adaptive pretraining, once for all seeds: " << b.adaptation_steps << " steps of 16 texts.";
@@ -100,6 +101,7 @@ void run_study(const Options& options, bool& training) {
               << options.seeds << " seeds, " << didact::report::clock_time(description.seconds) << " ("
               << didact::report::fixed(description.cpu_seconds, 0) << " CPU seconds); " << options.out << "/report.html"
               << std::endl;
+    didact::require(bool(std::cout), "standard output cannot be written");
 }
 
 }

@@ -5,7 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 
-#include "didact/core/error.hpp"
+#include "../command_line.hpp"
 
 namespace clinical {
 
@@ -43,6 +43,7 @@ Options parse(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& error) {
         didact::fail(error.what(), " (clinical --help lists the flags)");
     }
+    refuse_empty_values(app);
     o.command = "clinical";
     for (int i = 1; i < argc; ++i) o.command += std::string(" ") + argv[i];
     return o;

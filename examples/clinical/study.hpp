@@ -167,7 +167,7 @@ struct Choice {
 };
 
 /// The best by validation, on a seed that takes no part in the results: of several versions of a strategy, or else of
-/// the budget's learning rates, times what its kind of update needs. Every strategy gets the same number of tries.
+/// the budget's learning rates, times what its kind of update needs.
 template <class Strategy>
 Choice<Strategy> choose(const Study& study, const Setting& setting, const std::vector<Strategy>& versions) {
     std::vector<Choice<Strategy>> choices;

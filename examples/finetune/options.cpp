@@ -5,6 +5,7 @@
 #include <CLI/Formatter.hpp>
 #include <limits>
 
+#include "../command_line.hpp"
 #include "strategies.hpp"
 
 namespace finetune {
@@ -121,8 +122,10 @@ Options parse(int argc, const char* const* argv) {
         ->group(training);
 
     const std::string output = "Output";
-    app.add_option("--out", o.out,
-                   "folder for the trained model, which Python's Transformers opens, run.json and metrics.jsonl")
+    app.add_option(
+           "--out", o.out,
+           "folder for the trained model, which Python's Transformers opens, run.json and metrics.jsonl; without "
+           "--resume what an earlier run left there is written over, its checkpoints removed")
         ->group(output);
     app.add_option("--json", o.json, "file for the metrics as one JSON object; - for standard output")->group(output);
     app.add_flag("--tensorboard", o.tensorboard, "write TensorBoard event files to OUT/tensorboard")->group(output);
@@ -139,14 +142,23 @@ Options parse(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& error) {
         didact::fail(error.what(), " (finetune --help lists the flags)");
     }
+    refuse_empty_values(app);
+    for (const char* flag : {"--text-column", "--second-text-column", "--label-column", "--difficulty-column"})
+        didact::require(app.count(flag) == 0 || o.task == "classify", flag,
+                        " is for --task classify; other data has no columns");
+    didact::require(!o.class_weights || o.task == "classify", "--class-weights is for --task classify");
     didact::require(o.valid.empty() || o.valid_share == 0, "--valid and --valid-share exclude each other");
     didact::require(o.patience == 0 || !o.valid.empty() || o.valid_share > 0,
                     "--patience needs --valid or --valid-share");
     for (const char* given : {"competence:given", "mastery:given"})
         didact::require(!o.curriculum.starts_with(given) || !o.difficulty_column.empty(), "--curriculum ", given,
                         " needs --difficulty-column");
-    didact::require(o.difficulty_column.empty() || o.task == "classify",
-                    "--difficulty-column is for --task classify; other data has no columns");
+    didact::require(o.difficulty_column.empty() || o.curriculum.find(":given") != std::string::npos,
+                    "--difficulty-column goes with --curriculum competence:given or mastery:given");
+    didact::require(o.prefix_cache.empty() || o.freeze.starts_with("prefix") || o.freeze.starts_with("all-but-head") ||
+                        o.freeze.starts_with("gradual"),
+                    "--prefix-cache: with --freeze ", didact::excerpt(o.freeze),
+                    " no layer is frozen whose output could be kept");
     didact::require((o.checkpoint_every == 0 && !o.resume && !o.tensorboard) || !o.out.empty(),
                     "--checkpoint-every, --resume and --tensorboard need --out");
     return o;

@@ -1,6 +1,8 @@
 #pragma once
+#include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "didact/didact.hpp"
 #include "didact/policy/describe.hpp"
@@ -45,22 +47,26 @@ std::string names(PolicyTable<Policies...>) {
 inline std::string freeze_names() { return names(WholeTable{}) + ", " + names(PartlyFrozenTable{}); }
 inline std::string curriculum_names() { return names(CurriculumTable{}); }
 
-/// Sets hyper-parameters from "3", "rank=4" or "8,alpha=32": a value without a name is that of the first field.
+/// Sets hyper-parameters from "3", "rank=4" or "8,alpha=32": a value without a name, which only the first may be, is
+/// that of the first field.
 template <didact::Policy P>
 void set_fields(P& policy, std::string_view text) {
-    for (std::size_t begin = 0; begin < text.size();) {
+    std::vector<std::string> given;
+    for (std::size_t begin = 0; begin <= text.size();) {
         const std::size_t end = std::min(text.find(',', begin), text.size());
         const std::string_view part = text.substr(begin, end - begin);
         const std::size_t equals = part.find('=');
-        if (equals != std::string_view::npos) {
-            didact::set_field(policy, part.substr(0, equals), part.substr(equals + 1));
-        } else {
-            std::string first;
-            P::fields(policy, [&](const char* name, const auto&) {
-                if (first.empty()) first = name;
+        std::string name(part.substr(0, equals));
+        if (equals == std::string_view::npos) {
+            didact::require(begin == 0, "'", didact::excerpt(part), "' has no name, as the first value alone may");
+            name.clear();
+            P::fields(policy, [&](const char* field, const auto&) {
+                if (name.empty()) name = field;
             });
-            didact::set_field(policy, first, part);
         }
+        didact::require(std::find(given.begin(), given.end(), name) == given.end(), name, " is given twice");
+        didact::set_field(policy, name, equals == std::string_view::npos ? part : part.substr(equals + 1));
+        given.push_back(name);
         begin = end + 1;
     }
 }

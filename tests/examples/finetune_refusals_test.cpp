@@ -111,6 +111,14 @@ TEST_SUITE("unit") {
                                    "part empty"},
             {"--valid valid.tsv --valid-share 0.2", "--valid and --valid-share exclude each other"},
             {"--curriculum competence:given", "--curriculum competence:given needs --difficulty-column"},
+            {"--difficulty-column label",
+             "--difficulty-column goes with --curriculum competence:given or mastery:given"},
+            {"--task tag --text-column text", "--text-column is for --task classify; other data has no columns"},
+            {"--task tag --class-weights", "--class-weights is for --task classify"},
+            {"--freeze l2sp --prefix-cache states",
+             "--prefix-cache: with --freeze l2sp no layer is frozen whose output could be kept"},
+            {"--prefix-cache states",
+             "--prefix-cache: with --freeze none no layer is frozen whose output could be kept"},
             {"--curriculum mastery:given --difficulty-column level",
              "train.tsv: there is no column 'level'; there are 'text', 'label'"},
             {"--curriculum competence:given --difficulty-column label",
@@ -197,6 +205,9 @@ TEST_SUITE("unit") {
             {"--freeze prefix:-1", "--freeze prefix:-1: prefix: layers is '-1', a whole number was expected"},
             {"--freeze prefix:depth=1", "--freeze prefix:depth=1: prefix: there is no 'depth'; it has layers, dropout"},
             {"--freeze l2sp:nan", "--freeze l2sp:nan: l2sp: alpha is 'nan', a number was expected"},
+            {"--freeze prefix:", "--freeze prefix:: prefix: layers is '', a whole number was expected"},
+            {"--freeze lora:8,16", "--freeze lora:8,16: '16' has no name, as the first value alone may"},
+            {"--freeze lora:8,rank=4", "--freeze lora:8,rank=4: rank is given twice"},
             {"--freeze lora:rank=0", "--freeze lora:rank=0: freeze::Lora: rank is 0"},
             {"--freeze lora:targets=nothing", "--freeze lora:targets=nothing: freeze::Lora: no layer's name ends with "
                                               "'nothing'; one is called 'bert.encoder.layer.1.output.dense'"},
@@ -219,7 +230,7 @@ TEST_SUITE("unit") {
     TEST_CASE("finetune refuses an output that cannot be written before it trains") {
         check_refused({
             {"--out train.tsv/below", "train.tsv/below: this folder cannot be made: Not a directory"},
-            {"--prefix-cache train.tsv", "train.tsv: this folder cannot be made: Not a directory"},
+            {"--freeze prefix:1 --prefix-cache train.tsv", "train.tsv: this folder cannot be made: Not a directory"},
             {"--out train.tsv", "train.tsv: this folder cannot be made: Not a directory"},
             {"--out /proc", "/proc/model.safetensors: cannot be written: there is no folder '/proc'"},
             {"--out taken", "taken/model.safetensors: is a folder, cannot be written as a file"},
