@@ -2,7 +2,7 @@
 # Training steps of didact beside PyTorch, PEFT and Avalanche on the same work, in turn:   sh benchmarks/peers.sh
 #
 # Needs the peers' scripts (torch_transformer.py, torch_small.py, torch_optim.py), which are not part of this repository:
-# in ../shared/peers or where --peers DIR says. Installs what is missing, the peers into a virtual environment (2 GB;
+# in ../shared/peers or where --peers DIR says. Installs what is missing, the peers into a virtual environment (6 GB;
 # --venv DIR, the first flag, names another place), builds, runs both sides in turn and writes table, picture and all
 # measurements to benchmarks/results/. Needs a machine that does nothing else meanwhile, and two hours; --resume goes on
 # where a run ended early. Other flags go to benchmarks/peers/compare.py, whose --help lists them:
@@ -16,13 +16,16 @@ if [ "${1:-}" = --venv ]; then
     shift 2
 fi
 case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
-cd "$didact_root"
 
 # Before anything is installed.
 scripts=$didact_root/../shared/peers previous=
 for argument in "$@"; do
     case $argument in
-    -h | --help) exec python3 benchmarks/peers/compare.py --help ;;
+    --venv | --venv=*)
+        echo "didact: --venv DIR is the first flag" >&2
+        exit 2
+        ;;
+    -h | --help) exec python3 "$didact_root/benchmarks/peers/compare.py" --help ;;
     --peers=*) scripts=${argument#--peers=} ;;
     esac
     [ "$previous" != --peers ] || scripts=$argument
@@ -43,6 +46,6 @@ if ! "$venv/bin/python" -c "import torch, transformers, peft, avalanche" 2>/dev/
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet torch transformers peft avalanche-lib
 fi
-cmake --preset release
-cmake --build build/release --target peers
-exec python3 benchmarks/peers/compare.py --python "$venv/bin/python" "$@"
+(cd "$didact_root" && cmake --preset release)
+cmake --build "$didact_root/build/release" --target peers
+exec python3 "$didact_root/benchmarks/peers/compare.py" --python "$venv/bin/python" "$@"

@@ -5,7 +5,7 @@ find_library(OneDNN_LIBRARY dnnl)
 mark_as_advanced(OneDNN_INCLUDE_DIR OneDNN_LIBRARY)
 set(OneDNN_needed OneDNN_LIBRARY OneDNN_INCLUDE_DIR)
 
-if(OneDNN_INCLUDE_DIR)
+if(EXISTS "${OneDNN_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h") # from version 2 on
     set(OneDNN_VERSION "")
     foreach(part MAJOR MINOR PATCH)
         file(STRINGS ${OneDNN_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h line

@@ -13,7 +13,7 @@ for argument in "$@"; do
     case $argument in
     --model | --model=*) model_given=yes ;;
     -h | --help)
-        sed -n 's/^# \{0,1\}//p' "$0" | sed 1d
+        sed -n '2,7s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     esac
@@ -57,7 +57,6 @@ if [ -z "$model_given" ]; then
     fi
 fi
 
-cd "$didact_root"
-cmake --preset release -DDIDACT_TESTS=OFF -DDIDACT_BENCHMARKS=OFF -B build/demo
-cmake --build build/demo --target clinical
-exec build/demo/examples/clinical "$@"
+(cd "$didact_root" && cmake --preset release -DDIDACT_TESTS=OFF -DDIDACT_BENCHMARKS=OFF -B build/demo)
+cmake --build "$didact_root/build/demo" --target clinical
+exec "$didact_root/build/demo/examples/clinical" "$@"

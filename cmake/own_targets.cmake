@@ -56,6 +56,6 @@ add_library(didact_user OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/cmake/empt
 target_link_libraries(didact_user PRIVATE didact::didact)
 file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/compile_flags.txt CONTENT
 "-std=c++20
--I$<JOIN:$<TARGET_PROPERTY:didact_user,INCLUDE_DIRECTORIES>,\n-I>
+\"-I$<JOIN:$<TARGET_PROPERTY:didact_user,INCLUDE_DIRECTORIES>,\"\n\"-I>\"
 -D$<JOIN:$<TARGET_PROPERTY:didact_user,COMPILE_DEFINITIONS>,\n-D>
 " TARGET didact_user)

@@ -18,6 +18,7 @@ takes `finetune` in fp32 for the peer: what is lost and won by bf16.
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -95,12 +96,29 @@ def plus_minus(values, digits=4):
     return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
+def write(path, runs):
+    """All runs so far, so that one that fails loses none; at the beginning, so that a file that cannot be is found."""
+    if not path:
+        return
+    try:
+        with open(path + ".part", "w", encoding="utf-8") as file:
+            json.dump(runs, file, indent=1)
+        os.replace(path + ".part", path)
+    except OSError as error:
+        sys.exit(f"--json {path}: cannot be written ({error})")
+
+
 def main():
     a = parse()
-    for path in (a.finetune, a.data, a.model, *([a.peer] if a.against == "peer" else [])):
+    known = re.fullmatch("none|embeddings|prefix:[0-9]+", a.freeze)
+    if a.against == "peer" and not known:
+        sys.exit(f"--freeze {a.freeze}: the peer's script freezes none, embeddings or prefix:N as `finetune` does")
+    folders = [os.path.join(a.data, name, file) for name in a.sets.split(",") for file in ("train.tsv", "test.tsv")]
+    for path in (a.finetune, a.data, a.model, *folders, *([a.peer] if a.against == "peer" else [])):
         if not os.path.exists(path):
             sys.exit(f"{path}: not found; see --help")
     runs, below = [], []
+    write(a.json, runs)
     for name in a.sets.split(","):
         folder = os.path.join(a.data, name)
         mine, peer = [], []
@@ -119,6 +137,7 @@ def main():
                         result["peak_memory_mb"] *= 1.048576  # the peer's is in MiB
                     results.append(result)
                     runs.append({"set": name, "system": system, **result})
+                    write(a.json, runs)
                     print(f"{name}, seed {seed}, {system}: accuracy {result['accuracy']:.4f}, loss "
                           f"{result['loss']:.4f}, {result['train_seconds']:.1f} s, {result['peak_memory_mb']:.0f} MB",
                           flush=True)
@@ -134,10 +153,6 @@ def main():
               f" of {of}; peak memory "
               f"{plus_minus([x / y for x, y in zip(column(mine, 'peak_memory_mb'), column(peer, 'peak_memory_mb'))], 3)}"
               f" of {of}", flush=True)
-    if a.json:
-        with open(a.json + ".part", "w", encoding="utf-8") as file:
-            json.dump(runs, file, indent=1)
-        os.replace(a.json + ".part", a.json)
     if below:
         sys.exit(f"accuracy below the peer's by more than the seeds' interval: {', '.join(below)}")
 

@@ -20,7 +20,13 @@ build=$root/build/release python=python3 model='' text=$root/../shared/data/tiny
 while [ $# -gt 0 ]; do
     case $1${2+ with a value} in
     "--venv with a value")
-        [ -x "$2/bin/python" ] || { python3 -m venv "$2" && "$2/bin/pip" install --quiet "${packages[@]}"; } || exit 1
+        if [ ! -x "$2/bin/python" ]; then
+            made=$2
+            if ! { python3 -m venv "$made" && "$made/bin/pip" install --quiet "${packages[@]}"; }; then
+                rm -rf "$made" # half of it would pass for the whole the next time
+                exit 1
+            fi
+        fi
         python=$2/bin/python
         ;;
     "--python with a value") python=$2 ;;
@@ -34,6 +40,10 @@ while [ $# -gt 0 ]; do
     esac
     shift 2
 done
+command -v "$python" >/dev/null || {
+    echo "$python: there is no such program" >&2
+    exit 2
+}
 logs=$build/parity
 mkdir -p "$logs" || exit 1
 failed=0
