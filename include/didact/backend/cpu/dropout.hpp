@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "didact/backend/cpu/elements.hpp"
 #include "didact/backend/cpu/elementwise.hpp"
 #include "didact/backend/cpu/tag.hpp"
 #include "didact/core/random.hpp"
@@ -63,20 +64,6 @@ void dropout_mask(std::uint64_t key, std::uint64_t row, double p, T kept, T* mas
     }
 }
 
-/// out[j] = f(kept, in[j]...) for j in [0, count), by packets, with kept = `factor` where mask[j] is 1, and 0
-/// elsewhere.
-template <class T, class F, class... In>
-void map_kept(std::size_t count, const std::uint8_t* mask, T factor, T* out, const F& f, const In*... in) {
-    for (std::size_t begin = 0; begin < count; begin += dropout_elements) {
-        const std::size_t here = std::min(dropout_elements, count - begin);
-        std::array<std::uint8_t, dropout_elements> bytes;
-        std::copy_n(mask + begin, here, bytes.data());
-        std::array<T, dropout_elements> kept;
-        for (std::size_t j = 0; j < dropout_elements; ++j) kept[j] = T(bytes[j]) * factor;
-        map_packets<T>(here, out + begin, f, kept.data(), in + begin...);
-    }
-}
-
 }
 
 /// y = x ⊙ mask / (1 − p), or y = residual + that, with the mask of stream (key, row) kept in `mask` (rows · cols); y
@@ -90,11 +77,10 @@ void dropout_forward(Context<B>& context, double p, std::uint64_t key, View<cons
         std::uint8_t* const kept = mask.data() + i * y.cols;
         const std::size_t stream = context.tokens.empty() ? i : std::size_t(context.tokens[i]);
         cpu::dropout_mask(key, stream, p, std::uint8_t(1), kept, y.cols);
-        if (residual.empty()) return cpu::map_kept(y.cols, kept, factor, y.row(i), cpu::times, x.row(i));
-        const auto times_plus = [](const auto& a, const auto& b, const auto& c) {
-            return Eigen::internal::pmadd(a, b, c);
-        };
-        cpu::map_kept(y.cols, kept, factor, y.row(i), times_plus, x.row(i), residual.row(i));
+        const auto masked = [kept, from = x.row(i), factor](std::size_t j) { return from[j] * (T(kept[j]) * factor); };
+        if (residual.empty()) return cpu::map_elements(y.cols, y.row(i), masked);
+        cpu::map_elements(y.cols, y.row(i),
+                          [masked, to = residual.row(i)](std::size_t j) { return to[j] + masked(j); });
     });
 }
 
@@ -105,7 +91,10 @@ void dropout_backward(Context<B>& context, double p, std::span<const std::uint8_
     using T = Scalar<B>;
     const T factor = T(1 / (1 - p));
     cpu::for_each_row(context, dx.rows, dx.cols, [&](std::size_t i) {
-        cpu::map_kept(dx.cols, mask.data() + i * dx.cols, factor, dx.row(i), cpu::times, dy.row(i));
+        const auto masked = [kept = mask.data() + i * dx.cols, from = dy.row(i), factor](std::size_t j) {
+            return from[j] * (T(kept[j]) * factor);
+        };
+        cpu::map_elements(dx.cols, dx.row(i), masked);
     });
 }
 
