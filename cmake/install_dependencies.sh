@@ -7,7 +7,8 @@
 # didact_needs (build, test, model, peers, clang, arm64; default the first three) chooses what for. DIDACT_NO_INSTALL=1
 # leaves the system as it is.
 
-# shellcheck disable=SC3028  # where bash or zsh source this file $0 is the shell; others need didact_root set
+# Where bash sources this file $0 is bash; another shell that is sourcing it may need didact_root set.
+# shellcheck disable=SC3028
 didact_root=${didact_root:-$(cd "$(dirname "${BASH_SOURCE:-$0}")/.." && pwd)}
 didact_needs=${didact_needs:-build test model}
 didact_local=$didact_root/.deps/root

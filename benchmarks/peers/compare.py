@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """Training steps of didact beside those of PyTorch, PEFT and Avalanche, on the same work and in turn: peers.sh runs it.
 
-A row first runs every mode of the peer once (attention paths, compiled or not) and keeps the best. Then rounds follow:
-this library, the peer, this library, the peer, each a process of its own. The ratio is taken within a round; the table
-shows the median, the least and the most of the rounds that other processes left undisturbed, where the steps were long
-enough to notice. `--only` takes rows whose
-name contains a text.
+A row first runs every mode of the peer once (attention paths, compiled or not), a disturbed one twice, and keeps the
+best. Then rounds follow: this library, the peer, this library, the peer, each a process of its own. The ratio is taken
+within a round; the table shows the median, the least and the most of the rounds that other processes left undisturbed,
+where the steps were long enough to notice. `--only` takes rows whose name contains a text.
 
 In each round it is also measured what the machine does at most: multiply-adds in registers, bytes read from memory. A
 row's "share of peak" is the rate at which its step does the products, or reads the bytes, that it cannot do without; at
@@ -24,10 +23,10 @@ import sys
 import time
 
 NOTE = ("Both sides make the same losses and gradients, but with LoRA or the head alone the pooler trains here and not "
-        "there. Here the last block computes what the head reads of it, a "
-        "classifier the first token of each sequence; the peers compute every token there. Beside Avalanche, both sides "
-        "are timed from the second experience on. EWC: both take the empirical Fisher information, here of each sample, "
-        "Avalanche of each batch; Avalanche has a penalty for each past experience, here one is for all.")
+        "there. Here the last block computes what the head reads of it, a classifier the first token of each sequence; "
+        "the peers compute every token there. Beside Avalanche, both sides are timed from the second experience on. EWC: "
+        "both take the empirical Fisher information, here of each sample, Avalanche of each batch; Avalanche has a "
+        "penalty for each past experience, here one is for all.")
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
 
@@ -263,8 +262,8 @@ def compare(a, row):
     return {"row": row.name, "measure": row.measure, "ours": value("ours"), "peer": value("peer"),
             "peer_mode": str(best[0]), "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
             "share_of_peak": share, "at_most": at_most, "rounds": len(kept), "undisturbed": quiet, "goal": row.goal,
-            "memory": statistics.median(memory) if memory else None, "memory_goal": MEMORY_GOALS.get(row.name), "peer_modes": tried,
-            "all_rounds": rounds}
+            "memory": statistics.median(memory) if memory else None, "memory_goal": MEMORY_GOALS.get(row.name),
+            "peer_modes": tried, "all_rounds": rounds}
 
 
 def digest(paths):

@@ -97,13 +97,13 @@ def plus_minus(values, digits=4):
 
 
 def write(path, runs):
-    """All runs so far, so that one that fails loses none; at the beginning, so that a file that cannot be is found."""
+    """All runs so far to PATH.part, which takes the place of PATH at the end: so one that fails loses none, and no
+    earlier file. Called at the beginning, too, so that a file that cannot be written is found then."""
     if not path:
         return
     try:
         with open(path + ".part", "w", encoding="utf-8") as file:
             json.dump(runs, file, indent=1)
-        os.replace(path + ".part", path)
     except OSError as error:
         sys.exit(f"--json {path}: cannot be written ({error})")
 
@@ -153,6 +153,8 @@ def main():
               f" of {of}; peak memory "
               f"{plus_minus([x / y for x, y in zip(column(mine, 'peak_memory_mb'), column(peer, 'peak_memory_mb'))], 3)}"
               f" of {of}", flush=True)
+    if a.json:
+        os.replace(a.json + ".part", a.json)
     if below:
         sys.exit(f"accuracy below the peer's by more than the seeds' interval: {', '.join(below)}")
 

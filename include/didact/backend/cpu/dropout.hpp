@@ -64,6 +64,12 @@ void dropout_mask(std::uint64_t key, std::uint64_t row, double p, T kept, T* mas
     }
 }
 
+/// j ↦ x[j] · factor where kept[j] is 1, and 0 elsewhere.
+template <class T>
+auto masked(const std::uint8_t* kept, T factor, const T* x) {
+    return [=](std::size_t j) { return x[j] * (T(kept[j]) * factor); };
+}
+
 }
 
 /// y = x ⊙ mask / (1 − p), or y = residual + that, with the mask of stream (key, row) kept in `mask` (rows · cols); y
@@ -77,10 +83,10 @@ void dropout_forward(Context<B>& context, double p, std::uint64_t key, View<cons
         std::uint8_t* const kept = mask.data() + i * y.cols;
         const std::size_t stream = context.tokens.empty() ? i : std::size_t(context.tokens[i]);
         cpu::dropout_mask(key, stream, p, std::uint8_t(1), kept, y.cols);
-        const auto masked = [kept, from = x.row(i), factor](std::size_t j) { return from[j] * (T(kept[j]) * factor); };
-        if (residual.empty()) return cpu::map_elements(y.cols, y.row(i), masked);
+        const auto from_x = cpu::masked<T>(kept, factor, x.row(i));
+        if (residual.empty()) return cpu::map_elements(y.cols, y.row(i), from_x);
         cpu::map_elements(y.cols, y.row(i),
-                          [masked, to = residual.row(i)](std::size_t j) { return to[j] + masked(j); });
+                          [from_x, to = residual.row(i)](std::size_t j) { return to[j] + from_x(j); });
     });
 }
 
@@ -91,10 +97,7 @@ void dropout_backward(Context<B>& context, double p, std::span<const std::uint8_
     using T = Scalar<B>;
     const T factor = T(1 / (1 - p));
     cpu::for_each_row(context, dx.rows, dx.cols, [&](std::size_t i) {
-        const auto masked = [kept = mask.data() + i * dx.cols, from = dy.row(i), factor](std::size_t j) {
-            return from[j] * (T(kept[j]) * factor);
-        };
-        cpu::map_elements(dx.cols, dx.row(i), masked);
+        cpu::map_elements(dx.cols, dx.row(i), cpu::masked<T>(mask.data() + i * dx.cols, factor, dy.row(i)));
     });
 }
 

@@ -117,6 +117,15 @@ inline void refuse_label_smoothing(const HeadOptions& options, const char* probl
             " has no label smoothing");
 }
 
+/// Throws an error about a sequence that has not a label for each of its tokens.
+inline void check_label_count(const Batch& batch, std::size_t sequence, const std::string& task) {
+    const std::size_t labels = batch.labels_of(sequence).size();
+    const std::size_t tokens = std::size_t(batch.cu_seqlens[sequence + 1] - batch.cu_seqlens[sequence]);
+    if (labels != tokens)
+        fail("task '", task, "': sample ", batch.samples[sequence].index, " has ", labels, " labels for ", tokens,
+             " tokens");
+}
+
 /// Throws an error about a label that is no class of the head.
 inline void check_label(const Batch& batch, std::size_t sequence, std::int32_t label, std::size_t num_labels,
                         const std::string& task) {

@@ -119,12 +119,13 @@ struct LanguageModel {
       private:
         /// How many tokens of sequence s are. Throws Error where a masked model has not a label for each token.
         double predicted(const Batch& batch, std::size_t s) const {
-            const std::size_t length = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
-            if constexpr (!masked) return length > 0 ? double(length - 1) : 0;
-            const std::span<const std::int32_t> labels = batch.labels_of(s);
-            require(labels.size() == length, "task '", options_.name, "': sample ", batch.samples[s].index, " has ",
-                    labels.size(), " labels for ", length, " tokens");
-            return double(length) - double(std::count(labels.begin(), labels.end(), ignored_label));
+            if constexpr (masked) {
+                check_label_count(batch, s, options_.name);
+                const std::span<const std::int32_t> labels = batch.labels_of(s);
+                return double(labels.size()) - double(std::count(labels.begin(), labels.end(), ignored_label));
+            } else {
+                return double(std::max(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s] - 1, 0));
+            }
         }
 
         bool head_trains(const ParameterStore<B>& store) const {
@@ -138,7 +139,7 @@ struct LanguageModel {
             saved.sequences.clear();
             for (std::size_t s = 0; s < batch.size(); ++s) {
                 const std::int32_t begin = batch.cu_seqlens[s], end = batch.cu_seqlens[s + 1];
-                predicted(batch, s); // checks the labels
+                if constexpr (masked) check_label_count(batch, s, options_.name);
                 for (std::int32_t t = begin; t < (masked ? end : end - 1); ++t) {
                     const std::int32_t label =
                         masked ? batch.labels[std::size_t(t)] : batch.token_ids[std::size_t(t) + 1];

@@ -130,9 +130,7 @@ struct TokenClassification {
       private:
         /// The weights of the classes of a sequence's labelled tokens. Throws Error where it has not a label for each.
         double units_of(const Batch& batch, std::size_t s) const {
-            const std::size_t length = std::size_t(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
-            require(batch.labels_of(s).size() == length, "task '", options_.name, "': sample ", batch.samples[s].index,
-                    " has ", batch.labels_of(s).size(), " labels for ", length, " tokens");
+            check_label_count(batch, s, options_.name);
             double sum = 0;
             for (const std::int32_t label : batch.labels_of(s)) {
                 if (label == ignored_label) continue;
