@@ -7,6 +7,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <cstdio>
+#include <limits>
 
 #include "command_line.hpp"
 #include "didact/didact.hpp"
@@ -33,6 +34,7 @@ Options parse(int argc, char** argv) {
     CLI::App app("Trains a character-level GPT-2 from scratch.", "language_model");
     app.option_defaults()->always_capture_default();
     const auto positive = CLI::Range(std::size_t(1), std::size_t(1000000));
+    constexpr double least = std::numeric_limits<double>::min(), most = std::numeric_limits<double>::max();
     app.add_option("--text", o.text, "file with the text; none: sentences that a grammar makes");
     app.add_option("--steps", o.steps, "optimizer steps")->check(positive);
     app.add_option("--batch", o.batch, "windows a step")->check(positive);
@@ -40,14 +42,18 @@ Options parse(int argc, char** argv) {
     app.add_option("--hidden", o.hidden, "hidden size, a multiple of --heads")->check(positive);
     app.add_option("--heads", o.heads, "attention heads")->check(positive);
     app.add_option("--context", o.context, "characters a window")->check(CLI::Range(std::size_t(2), std::size_t(4096)));
-    app.add_option("--lr", o.learning_rate, "peak learning rate of AdamW")->check(CLI::PositiveNumber);
-    app.add_option("--weight-decay", o.weight_decay, "of AdamW; biases and norms have none");
-    app.add_option("--warmup", o.warmup, "share of the steps in which the rate rises; it falls as a cosine after them");
+    app.add_option("--lr", o.learning_rate, "peak learning rate of AdamW")
+        ->check(number(least, most, "a number above 0"));
+    app.add_option("--weight-decay", o.weight_decay, "of AdamW; biases and norms have none")
+        ->check(number(0, most, "a number from 0"));
+    app.add_option("--warmup", o.warmup, "share of the steps in which the rate rises; it falls as a cosine after them")
+        ->check(number(0, 1, "a number from 0 to 1"));
     app.add_option("--validation-windows", o.validation_windows, "of the text's last tenth")->check(positive);
     app.add_option("--evaluate-every", o.evaluate_every, "steps between two validations")->check(positive);
     app.add_option("--prompt", o.prompt, "what the model continues at the end; none: the text's first character");
     app.add_option("--characters", o.characters, "how far it continues");
-    app.add_option("--temperature", o.temperature, "of sampling")->check(CLI::Range(1e-3, 1e3));
+    app.add_option("--temperature", o.temperature, "of sampling")
+        ->check(number(1e-3, 1e3, "a number from 0.001 to 1000"));
     app.add_option("--seed", o.seed, "of everything that is drawn");
     app.add_option("--threads", o.threads, "0: as many as the machine has; results do not depend on it")
         ->check(CLI::Range(std::size_t(0), std::size_t(1024)));
@@ -60,6 +66,7 @@ Options parse(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         fail(error.what(), " (language_model --help lists the flags)");
     }
+    refuse_empty_values(app);
     return o;
 }
 

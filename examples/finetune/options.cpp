@@ -10,22 +10,6 @@
 
 namespace finetune {
 
-namespace {
-
-/// Checks that a flag's value is a finite number from `low` to `high`; `expected` says so in words.
-CLI::Validator number(double low, double high, const std::string& expected) {
-    return CLI::Validator(
-        [=](std::string& text) {
-            double value = 0;
-            const bool read = CLI::detail::lexical_cast(text, value);
-            return read && value >= low && value <= high ? ""
-                                                         : "'" + text + "' was found, " + expected + " was expected";
-        },
-        "");
-}
-
-}
-
 Options parse(int argc, const char* const* argv) {
     Options o;
     CLI::App app("Fine-tunes a BERT-type model from a Hugging Face folder on a labelled file, with strategies.",
