@@ -4,8 +4,8 @@
 
 #include "didact/core/error.hpp"
 
-/// Checks that a flag's value is a finite number from `low` to `high`; `expected` says so in words. CLI::Range takes NaN
-/// for one within it.
+/// Checks that a flag's value is a finite number from `low` to `high`; `expected` says so in words. CLI::Range takes
+/// NaN for one within it.
 inline CLI::Validator number(double low, double high, const std::string& expected) {
     return CLI::Validator(
         [=](std::string& text) {
