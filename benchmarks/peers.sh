@@ -18,6 +18,7 @@ fi
 case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
 
 # Before anything is installed.
+compare=$didact_root/benchmarks/peers/compare.py
 scripts=$didact_root/../shared/peers previous=
 for argument in "$@"; do
     case $argument in
@@ -25,7 +26,7 @@ for argument in "$@"; do
         echo "didact: --venv DIR is the first flag" >&2
         exit 2
         ;;
-    -h | --help) exec python3 "$didact_root/benchmarks/peers/compare.py" --help ;;
+    -h | --help | --list) exec python3 "$compare" "$@" ;;
     --peers=*) scripts=${argument#--peers=} ;;
     esac
     [ "$previous" != --peers ] || scripts=$argument
@@ -37,6 +38,7 @@ for script in torch_transformer.py torch_small.py torch_optim.py; do
         exit 2
     }
 done
+if command -v python3 >/dev/null; then python3 "$compare" --list "$@" >/dev/null; fi
 
 didact_needs="build test peers"
 . "$didact_root/cmake/install_dependencies.sh"
@@ -48,4 +50,4 @@ if ! "$venv/bin/python" -c "import torch, transformers, peft, avalanche" 2>/dev/
 fi
 (cd "$didact_root" && cmake --preset release)
 cmake --build "$didact_root/build/release" --target peers
-exec python3 "$didact_root/benchmarks/peers/compare.py" --python "$venv/bin/python" "$@"
+exec python3 "$compare" --python "$venv/bin/python" "$@"

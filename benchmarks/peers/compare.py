@@ -3,8 +3,9 @@
 
 A row first runs every mode of the peer once (attention paths, compiled or not), a disturbed one twice, and keeps the
 best. Then rounds follow: this library, the peer, this library, the peer, each a process of its own. The ratio is taken
-within a round; the table shows the median, the least and the most of the rounds that other processes left undisturbed,
-where the steps were long enough to notice. `--only` takes rows whose name contains a text.
+within a round; the table shows the median, the least and the most of the rounds that other processes left undisturbed:
+in which they had less than a twentieth of the processors' time, while each step was counted, or the whole process where
+its steps are too short to notice. `--only` takes rows whose name contains a text.
 
 In each round it is also measured what the machine does at most: multiply-adds in registers, bytes read from memory. A
 row's "share of peak" is the rate at which its step does the products, or reads the bytes, that it cannot do without; at
@@ -17,6 +18,7 @@ import argparse
 import hashlib
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -159,21 +161,36 @@ def parse():
     p.add_argument("--only", default="", help="rows whose name contains this")
     p.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "both"],
                    help="auto: what this processor is best at")
+    p.add_argument("--list", action="store_true", help="print the names of the rows, measure nothing")
     p.add_argument("--out", default=os.path.join(ROOT, "benchmarks", "results"))
     p.add_argument("--resume", action="store_true",
                    help="keep the rows in --out that this program measured on this kind of processor with as many rounds")
     return p.parse_args()
 
 
+def busy_seconds():
+    """Of all processors since the system began, with what a virtual machine's neighbours took; then the part of it that
+    this process and those it waited for had."""
+    with open("/proc/stat", encoding="utf-8") as file:
+        ticks = [int(field) for field in file.readline().split()[1:9]]
+    idle, waiting = ticks[3:5]
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own = sum(each.ru_utime + each.ru_stime for each in used)
+    return (sum(ticks) - idle - waiting) / os.sysconf("SC_CLK_TCK"), own
+
+
 def run(command):
-    """The process's JSON lines, and its wall time in ms."""
+    """The process's JSON lines, with its wall time in ms and the share of all processors that others had meanwhile."""
+    busy, own = busy_seconds()
     began = time.perf_counter()
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wall = (time.perf_counter() - began) * 1e3
+    seconds = time.perf_counter() - began
+    busy, own = (after - before for after, before in zip(busy_seconds(), (busy, own)))
+    measured = {"wall_ms": seconds * 1e3, "others": max(0.0, busy - own) / seconds / os.cpu_count()}
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return [dict(line, wall_ms=wall) for line in lines if "error" not in line]
+    return [dict(line, **measured) for line in lines if "error" not in line]
 
 
 def optimizer_line(lines, threads):
@@ -210,7 +227,9 @@ def counted_steps(a, row):
 
 
 def undisturbed(result, steps):
-    return result.get("quiet_steps", steps) >= min(3, steps)
+    if "quiet_steps" in result:
+        return result["quiet_steps"] >= min(3, steps)
+    return result["others"] < 0.05
 
 
 def measure_limits(a, ours):
@@ -393,13 +412,16 @@ def picture(results):
 
 def main():
     a = parse()
-    for path in (a.ours, a.peers):
-        if not os.path.exists(path):
-            sys.exit(f"{path}: not found; see --help")
     all_rows = choose_rows(a.precision)
     rows = [row for row in all_rows if a.only in row.name]
     if not rows:
         sys.exit(f"--only {a.only}: no row is called so; there are: {'; '.join(row.name for row in all_rows)}")
+    if a.list:
+        print("\n".join(row.name for row in rows))
+        return
+    for path in (a.ours, a.peers):
+        if not os.path.exists(path):
+            sys.exit(f"{path}: not found; see --help")
     try:
         os.makedirs(a.out, exist_ok=True)
     except OSError as error:
