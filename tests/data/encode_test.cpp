@@ -58,6 +58,11 @@ TEST_SUITE("unit") {
         const Dataset pair = encode_classification(tokenizer(), rows, labels, 128, {.second_text = "other"});
         CHECK(ids_of(pair.token_ids(0)) == Ids{2, 5, 6, 7, 3, 5, 13, 3});
         CHECK(ids_of(pair.token_type_ids(0)) == Ids{0, 0, 0, 0, 0, 1, 1, 1});
+        // As Transformers has it of two columns: the second text is there, with nothing in it.
+        const Table gap = table(folder, "text\tlabel\tother\nthe cats\tb\t\nsleep\ta\tsleep\n");
+        const Dataset gapped = encode_classification(tokenizer(), gap, labels, 128, {.second_text = "other"});
+        CHECK(ids_of(gapped.token_ids(0)) == Ids{2, 5, 6, 7, 3, 3});
+        CHECK(ids_of(gapped.token_type_ids(0)) == Ids{0, 0, 0, 0, 0, 1});
     }
 
     TEST_CASE("a text that is too long is cut, keeps its special tokens, and is counted") {
@@ -170,6 +175,33 @@ TEST_SUITE("unit") {
         CHECK(windows.answers(scores, false) != std::vector<std::string>{""});
         scores.pop_back();
         CHECK(message([&] { windows.answers(scores); }).starts_with("squad: "));
+    }
+
+    TEST_CASE("an answer's edges may be what no token has, or lie within a token") {
+        const std::string question = "where ?", context = "the cats\u0301 sleep in the house";
+        const auto labels = [&](std::uint32_t begin, std::uint32_t end) {
+            AnswerWindows windows("squad", 24, 2);
+            windows.add(tokenizer(), {question, context, text::ByteRange{begin, end}});
+            REQUIRE(windows.data.size() == 1);
+            return ids_of(windows.data.labels(0));
+        };
+        const Ids cats = labels(4, 8);
+        CHECK(cats == Ids{5, 6});
+        CHECK(labels(4, 10) == cats); // with the accent, which cleaning takes off
+        CHECK(labels(3, 11) == cats); // with spaces
+        CHECK(labels(5, 6) == Ids{5, 5});
+        CHECK(labels(3, 4) == Ids{0, 0});
+        AnswerWindows narrow("squad", 9, 2);
+        narrow.add(tokenizer(), {question, context, text::ByteRange{3, 17}}); // " cats sleep "
+        std::size_t whole = 0;
+        for (std::size_t w = 0; w < narrow.data.size(); ++w) {
+            const Ids found = ids_of(narrow.data.labels(w));
+            whole += found != Ids{0, 0};
+            if (found != Ids{0, 0}) CHECK(found[1] - found[0] == 2);
+        }
+        CHECK(narrow.data.size() > 1);
+        CHECK(whole >= 1);
+        CHECK(whole < narrow.data.size());
     }
 }
 

@@ -114,6 +114,62 @@ TEST_SUITE("unit") {
         CHECK(bert.activation == "gelu");
     }
 
+    TEST_CASE("the numbers of special tokens and the dropout before a classifier come through") {
+        const auto again = [](const Json& changes) {
+            const ScratchFolder folder;
+            Gpt2 model(Config<arch::Gpt2>(changes).read(), 1);
+            model.add_head<heads::TokenClassification>({.num_labels = 2});
+            io::save_pretrained(model, folder.path);
+            return io::read_json(folder.path / "config.json");
+        };
+        const Json given = again({{"pad_token_id", 4}, {"resid_pdrop", 0.25}});
+        CHECK(given["pad_token_id"] == 4);
+        CHECK(given["bos_token_id"] == 1);
+        CHECK(given["eos_token_id"] == 2);
+        CHECK(!given.contains("classifier_dropout")); // Transformers takes 0.1, whatever the others are
+        CHECK(Config<arch::Gpt2>(Json{{"resid_pdrop", 0.25}}).read().classifier_dropout == 0.1);
+        CHECK(Config<arch::Bert>(Json{{"hidden_dropout_prob", 0.25}}).read().classifier_dropout == 0.25);
+        const Json none = again({{"bos_token_id", nullptr}, {"eos_token_id", Json::array({1, 2})}});
+        CHECK(!none.contains("pad_token_id"));
+        CHECK(none["bos_token_id"].is_null());
+        CHECK(none["eos_token_id"].is_null());
+        CHECK(again({{"classifier_dropout", 0.5}})["classifier_dropout"] == 0.5);
+    }
+
+    TEST_CASE("a head for other labels, or of another pooling, is not loaded without a word") {
+        using Classifier = Model<Transformer<arch::Bert, Cpu<float>>, heads::SequenceClassification<>>;
+        using Mean = Model<Transformer<arch::Bert, Cpu<float>>, heads::SequenceClassification<heads::Pooling::mean>>;
+        const ScratchFolder folder;
+        const TransformerConfig config = Config<arch::Bert>({}).read();
+        Classifier model(config, 1);
+        model.add_head({.name = "topic", .num_labels = 2, .labels = {"yes", "no"}});
+        io::save_pretrained(model, folder.path);
+        const auto loaded = [&]<class M>(std::type_identity<M>, const std::vector<std::string>& labels, bool fresh) {
+            M other(config, 2);
+            other.add_head({.name = "tone", .num_labels = 2, .labels = labels});
+            return error_of([&] { io::load_weights(other, folder.path, {.fresh_heads = fresh}); }, folder.path);
+        };
+        const std::type_identity<Classifier> classifier;
+        const std::type_identity<Mean> mean;
+        CHECK(loaded(classifier, {"yes", "no"}, false) == "no error");
+        CHECK(loaded(classifier, {}, false) == "no error");
+        CHECK(
+            loaded(classifier, {"no", "yes"}, false) ==
+            "config.json: label 0 is 'yes', that of task 'tone' is 'no'; load_weights can leave out the folder's heads "
+            "(fresh_heads)");
+        CHECK(loaded(classifier, {"no", "yes"}, true) == "no error");
+        CHECK(loaded(mean, {}, false).find("the head's pooling is 'first_token_tanh', that of task 'tone' is 'mean'") !=
+              std::string::npos);
+
+        Mean pooled(config, 1);
+        pooled.add_head({.num_labels = 2, .labels = {"yes", "no"}});
+        io::save_pretrained(pooled, folder.path);
+        CHECK(io::read_config<arch::Bert>(folder.path).labels == std::vector{"yes"s, "no"s});
+        CHECK(loaded(mean, {"yes", "no"}, false) == "no error");
+        CHECK(loaded(classifier, {"yes", "no"}, false).find("the head's pooling is 'mean'") != std::string::npos);
+        CHECK(loaded(classifier, {"yes", "no"}, true) == "no error");
+    }
+
     TEST_CASE("sizes that no model has are refused before anything is made of them") {
         const auto said = [](const char* key, std::uint64_t value) {
             return Config<arch::Bert>(Json{{key, value}}).error();

@@ -101,6 +101,19 @@ TEST_SUITE("unit") {
         CHECK(load_tokenizer(folder.path).encode("e<new>").ids == Ids{2, 11, 12, 3});
     }
 
+    TEST_CASE("an added token that special_tokens_map.json lists is special") {
+        const Folder folder;
+        folder.put("vocab.txt", vocabulary);
+        folder.put("added_tokens.json", R"({"[E1]": 12, "[other]": 13})");
+        folder.put("special_tokens_map.json", R"({"additional_special_tokens": ["[E1]"]})");
+        const WordPieceTokenizer tokenizer = load_tokenizer(folder.path);
+        CHECK(tokenizer.encode("[E1]").ids == Ids{2, 12, 3});
+        CHECK(tokenizer.encode("[e1]").ids != Ids{2, 12, 3}); // not found in what is lower-cased
+        CHECK(tokenizer.encode("[OTHER]").ids == Ids{2, 13, 3});
+        for (const AddedToken& token : *tokenizer.options().added_tokens)
+            CHECK(token.special == (token.content != "[other]"));
+    }
+
     TEST_CASE("tokenizer.json goes before vocab.txt; its truncation and padding are left out") {
         const Folder folder;
         folder.put("vocab.txt", vocabulary);
@@ -188,7 +201,12 @@ TEST_SUITE("unit") {
         CHECK(contains(error(tokenizer_json("/model/vocab/the", -1)), "model.vocab: 'the' has id -1"));
         CHECK(contains(error(tokenizer_json("/model/vocab/the", 1LL << 40)), "'the' has id 1099511627776"));
         CHECK(contains(error(tokenizer_json("/model/vocab/the", 4)), "both have id 4"));
-        CHECK(contains(error(tokenizer_json("/model/vocab/the", "x")), "type must be number"));
+        CHECK(contains(error(tokenizer_json("/model/vocab/the", 16000000)), "'the' has id 16000000 among 6 tokens"));
+        CHECK(contains(error(tokenizer_json("/model/vocab/the", "x")), "model.vocab: 'the' is the string \"x\""));
+        CHECK(contains(error(tokenizer_json("/model/vocab/the", 3.9)), "model.vocab: 'the' is 3.9"));
+        CHECK(contains(error(tokenizer_json("/model/max_input_chars_per_word", -1)),
+                       "model: 'max_input_chars_per_word' is -1"));
+        CHECK(contains(error(tokenizer_json("/added_tokens/0/id", 4294967297)), "added_tokens: 'id' is 4294967297"));
         CHECK(contains(error(tokenizer_json("/model/unk_token", "<unk>")), "has no unknown token '<unk>'"));
         CHECK(contains(error(tokenizer_json("/added_tokens/0/id", 4)),
                        "added token '[CLS]' has id 4, which is that of 'cat'"));
@@ -205,6 +223,13 @@ TEST_SUITE("unit") {
         CHECK(contains(error_of(folder.path), "type must be boolean"));
         folder.put("tokenizer_config.json", R"({"added_tokens_decoder": {"-5": {"content": "x"}}})");
         CHECK(contains(error_of(folder.path), "added_tokens_decoder: '-5' is not an id"));
+        folder.put("tokenizer_config.json", R"({"word_tokenizer_type": "mecab"})");
+        CHECK(contains(error_of(folder.path), "vocab.txt: 'word_tokenizer_type' is the string \"mecab\" in "
+                                              "tokenizer_config.json, only \"basic\" is supported"));
+        folder.put("tokenizer_config.json", R"({"auto_map": {"AutoTokenizer": ["own.Tokenizer", null]}})");
+        CHECK(contains(error_of(folder.path), "'auto_map' of tokenizer_config.json"));
+        folder.put("tokenizer_config.json", R"({"word_tokenizer_type": "basic", "subword_tokenizer_type": null})");
+        CHECK(error_of(folder.path) == "no error");
     }
 
     TEST_CASE("ids may have gaps, which no text gets") {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,8 +17,8 @@ struct Question {
 };
 
 /// Questions cut into windows that a model can read (Devlin et al. 2019, section 4.2): each sample is the question and
-/// a part of the context. Its labels are the first and the last token of the answer, or 0 and 0, the [CLS] token, where
-/// the window does not hold the whole answer.
+/// a part of the context. Its labels are the first and the last token that share a byte with the answer, or 0 and 0,
+/// the [CLS] token, where the window does not hold the whole answer.
 class AnswerWindows {
   public:
     Dataset data;
@@ -28,8 +29,10 @@ class AnswerWindows {
     /// Adds the windows of the next question. The texts must stay where they are while answers are read.
     void add(const text::WordPieceTokenizer& tokenizer, const Question& question) {
         contexts_.push_back(question.context);
-        for (text::Encoding& window :
-             tokenizer.encode_windows(question.question, question.context, max_length_, stride_)) {
+        std::vector<text::Encoding> windows =
+            tokenizer.encode_windows(question.question, question.context, max_length_, stride_);
+        const text::ByteRange answer = question.answer ? span_of_tokens(windows, *question.answer) : text::ByteRange{};
+        for (text::Encoding& window : windows) {
             Sample sample{.token_ids = std::move(window.ids), .token_type_ids = std::move(window.type_ids)};
             sample.labels = {0, 0};
             std::vector<text::ByteRange> ranges(sample.token_ids.size());
@@ -37,9 +40,9 @@ class AnswerWindows {
             for (std::size_t t = 0; t < ranges.size(); ++t) {
                 if (window.sequence_index[t] != 1) continue;
                 ranges[t] = window.offsets[t];
-                if (!question.answer || ranges[t].empty()) continue;
-                if (ranges[t].begin <= question.answer->begin && question.answer->begin < ranges[t].end) first = t;
-                if (ranges[t].begin < question.answer->end && question.answer->end <= ranges[t].end) last = t;
+                if (answer.empty() || ranges[t].empty()) continue;
+                if (ranges[t].begin == answer.begin && !first) first = t;
+                if (ranges[t].end == answer.end) last = t;
             }
             if (first && last) sample.labels = {std::int32_t(*first), std::int32_t(*last)};
             data.append(sample);
@@ -86,6 +89,21 @@ class AnswerWindows {
     }
 
   private:
+    /// The bytes of the context's tokens that share one with `bytes`, over all windows: cleaning leaves some characters
+    /// at the edges of an answer, spaces and combining marks, to no token. Empty where no token has any.
+    static text::ByteRange span_of_tokens(const std::vector<text::Encoding>& windows, const text::ByteRange& bytes) {
+        text::ByteRange span;
+        for (const text::Encoding& window : windows)
+            for (std::size_t t = 0; t < window.size(); ++t) {
+                const text::ByteRange& range = window.offsets[t];
+                if (window.sequence_index[t] != 1 || range.empty()) continue;
+                if (range.end <= bytes.begin || range.begin >= bytes.end) continue;
+                span = span.empty() ? range
+                                    : text::ByteRange{std::min(span.begin, range.begin), std::max(span.end, range.end)};
+            }
+        return span;
+    }
+
     std::size_t max_length_, stride_;
     std::vector<std::string_view> contexts_;
     std::vector<std::size_t> question_of_;

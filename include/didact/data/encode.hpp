@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,13 +18,14 @@ struct Truncated {
     std::size_t words = 0;   ///< labelled words that were cut off (tagging)
 };
 
-/// The sample of one text, or of a pair where `second` is not empty, cut to `max_length` tokens; `truncated` counts it
-/// where it was longer.
-inline Sample encode_text(const text::WordPieceTokenizer& tokenizer, std::string_view first, std::string_view second,
-                          std::size_t max_length, Truncated* truncated = nullptr) {
+/// The sample of one text, or of a pair where `second` is given, empty or not, cut to `max_length` tokens; `truncated`
+/// counts it where it was longer.
+inline Sample encode_text(const text::WordPieceTokenizer& tokenizer, std::string_view first,
+                          std::optional<std::string_view> second, std::size_t max_length,
+                          Truncated* truncated = nullptr) {
     const text::EncodeOptions options{.max_length = max_length};
     text::Encoding encoding =
-        second.empty() ? tokenizer.encode(first, options) : tokenizer.encode_pair(first, second, options);
+        second ? tokenizer.encode_pair(first, *second, options) : tokenizer.encode(first, options);
     if (truncated && encoding.cut > 0) ++truncated->samples;
     return {.token_ids = std::move(encoding.ids), .token_type_ids = std::move(encoding.type_ids)};
 }

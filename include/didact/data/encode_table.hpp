@@ -55,7 +55,9 @@ inline Dataset encode_classification(const text::WordPieceTokenizer& tokenizer, 
         require(row[first].find_first_not_of(" \t\r\n") != std::string::npos, where, ": the text is empty");
         Sample sample;
         try {
-            sample = encode_text(tokenizer, row[first], pair ? row[second] : std::string(), max_length, truncated);
+            std::optional<std::string_view> other;
+            if (pair) other = row[second];
+            sample = encode_text(tokenizer, row[first], other, max_length, truncated);
         } catch (const Error& error) {
             fail(where, ": ", error.what());
         }

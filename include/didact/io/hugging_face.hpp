@@ -22,6 +22,53 @@ struct ModelConfig {
     std::vector<std::string> labels = {}; ///< id2label of the head, in order; empty where there is none
 };
 
+/// The classes' names by their numbers, as id2label of a config.json has them; empty where there is none.
+inline std::vector<std::string> labels_in_config(const nlohmann::json& json, const std::string& source) {
+    std::vector<std::string> labels;
+    const auto names = json.find("id2label");
+    if (names == json.end()) return labels;
+    require(names->is_object(), source, ": id2label is not an object");
+    for (std::size_t i = 0; i < names->size(); ++i)
+        labels.push_back(field<std::string>(*names, std::to_string(i), source + ": id2label"));
+    return labels;
+}
+
+/// Throws Error where FOLDER/config.json, if it is there, says that the folder's first head has other classes than a
+/// model's, or the same ones in another order, or that it reads other tokens: its tensors would fit all the same.
+/// A head without a pooling has an empty one; `usual_pooling` is that of Transformers' class.
+inline void check_first_head(const std::filesystem::path& folder, const HeadOptions& head, const std::string& pooling,
+                             const std::string& usual_pooling) {
+    const std::filesystem::path path = folder / "config.json";
+    if (!is_there(path)) return;
+    const std::string source = path.string(), way_out = "; load_weights can leave out the folder's heads (fresh_heads)";
+    const nlohmann::json json = read_json(path);
+    const std::vector<std::string> labels = labels_in_config(json, source);
+    // Transformers' names for classes that have none are no names.
+    const bool named = !labels.empty() && labels.front() != "LABEL_0" && !head.labels.empty();
+    for (std::size_t i = 0; named && i < labels.size(); ++i) {
+        const std::string here = i < head.labels.size() ? head.labels[i] : "no label";
+        require(labels[i] == here, source, ": label ", i, " is '", excerpt(labels[i]), "', that of task '", head.name,
+                "' is '", excerpt(here), "'", way_out);
+    }
+    if (!json.contains("didact") || pooling.empty()) return;
+    const auto recorded = field_or<std::string>(json["didact"], "pooling", usual_pooling, source + ": didact");
+    require(recorded == pooling, source, ": the head's pooling is '", excerpt(recorded), "', that of task '", head.name,
+            "' is '", pooling, "'", way_out);
+}
+
+/// The pooling of Transformers' classifiers of sequences.
+template <arch::Arch A>
+inline constexpr const char* usual_pooling = A::causal ? "last_token" : "first_token_tanh";
+
+/// The dropout before a classifier where config.json does not say it.
+template <arch::Arch A>
+double default_classifier_dropout(const TransformerConfig& config) {
+    if constexpr (requires { A::classifier_dropout; })
+        return A::classifier_dropout;
+    else
+        return config.hidden_dropout;
+}
+
 /// Reads FOLDER/config.json for a family of transformers; what it does not say is as in Transformers. Throws Error
 /// where the file is missing or malformed, where its model_type is another family's, where it asks for a computation
 /// that is not supported, or where the sizes do not make a transformer.
@@ -43,21 +90,23 @@ ModelConfig read_config(const std::filesystem::path& folder) {
     ModelConfig config{.transformer = A::config_defaults()};
     A::config_entries(config.transformer, [&](const char* key, auto& value) {
         using T = std::remove_reference_t<decltype(value)>;
-        if (json.contains(key) && !json[key].is_null()) value = field<T>(json, key, source);
+        const auto found = json.find(key);
+        if (found == json.end() || found->is_null()) return;
+        if constexpr (requires { *value; }) {
+            if (!found->is_array()) value = json_value<typename T::value_type>(*found, key, source); // several ends
+        } else {
+            value = json_value<T>(*found, key, source);
+        }
     });
     TransformerConfig& transformer = config.transformer;
     if (transformer.intermediate_size == 0) transformer.intermediate_size = 4 * transformer.hidden_size;
-    transformer.classifier_dropout = field_or<double>(json, "classifier_dropout", transformer.hidden_dropout, source);
+    transformer.classifier_dropout =
+        field_or<double>(json, "classifier_dropout", default_classifier_dropout<A>(transformer), source);
     if constexpr (requires { A::embedding_dropout_key; })
         transformer.embedding_dropout =
             field_or<double>(json, A::embedding_dropout_key, transformer.hidden_dropout, source);
     transformer.check(source, A::token_types);
-    if (json.contains("id2label")) {
-        const nlohmann::json& names = json["id2label"];
-        require(names.is_object(), source, ": id2label is not an object");
-        for (std::size_t i = 0; i < names.size(); ++i)
-            config.labels.push_back(field<std::string>(names, std::to_string(i), source + ": id2label"));
-    }
+    config.labels = labels_in_config(json, source);
     return config;
 }
 
@@ -96,8 +145,9 @@ bool has_language_model(const Model& model) {
 
 /// Reads a folder's weights (model.safetensors, or shards with an index) into a model. The trunk must be complete;
 /// heads that the folder lacks keep their initial values. Columns of a CrossStitch all start from the same trunk.
-/// Throws Error where a tensor is missing or has another shape, or where a language model's output is not tied to its
-/// token embedding, as it is here; nothing is changed then.
+/// Throws Error where a tensor is missing or has another shape, where the folder's first head is for other labels or
+/// another pooling than the model's, or where a language model's output is not tied to its token embedding, as it is
+/// here; nothing is changed then.
 template <class Model>
 LoadReport load_weights(Model& model, const std::filesystem::path& folder, const LoadOptions& options = {}) {
     using A = typename Model::Trunk::Architecture;
@@ -130,6 +180,16 @@ LoadReport load_weights(Model& model, const std::filesystem::path& folder, const
         plan.emplace_back(id, *found);
         used.push_back(*found);
     }
+    const bool reads_first_head = std::ranges::any_of(plan, [&](const auto& read) {
+        const Parameter& p = store[read.first];
+        return p.head == 1 && p.name.find("pooler.") == std::string::npos;
+    });
+    if (reads_first_head)
+        model.with_head(0, [&](const auto& head) {
+            std::string pooling;
+            if constexpr (requires { head.pooling_name; }) pooling = head.pooling_name;
+            check_first_head(folder, head.options(), pooling, usual_pooling<A>);
+        });
     std::sort(used.begin(), used.end());
     const bool reads_language_model = !options.fresh_heads && has_language_model(model);
     for (const std::string& name : weights.names()) {
@@ -155,11 +215,18 @@ nlohmann::json config_json(const Model& model) {
     using A = typename Model::Trunk::Architecture;
     nlohmann::json json;
     const TransformerConfig& config = model.trunk().config();
-    A::config_entries(config, [&](const char* key, const auto& value) { json[key] = value; });
+    A::config_entries(config, [&](const char* key, const auto& value) {
+        if constexpr (requires { *value; }) {
+            if (value) json[key] = *value;
+        } else {
+            json[key] = value;
+        }
+    });
     if constexpr (requires { A::add_entries(config, json); }) A::add_entries(config, json);
     json["model_type"] = A::model_type;
     json["torch_dtype"] = "float32";
-    if (config.classifier_dropout != config.hidden_dropout) json["classifier_dropout"] = config.classifier_dropout;
+    if (config.classifier_dropout != default_classifier_dropout<A>(config))
+        json["classifier_dropout"] = config.classifier_dropout;
     std::string class_name = std::string(A::class_prefix) + "Model";
     for (std::size_t task = 0; task < model.tasks(); ++task)
         model.with_head(task, [&](const auto& head) {
@@ -168,12 +235,12 @@ nlohmann::json config_json(const Model& model) {
             json["didact"]["tasks"].push_back(
                 {{"name", options.name}, {"problem_type", Head::problem_type}, {"labels", options.labels}});
             if (task > 0) return;
+            const std::string head_class = A::class_prefix + suffix_of(Head::problem_type);
             if constexpr (requires { Head::pooling_name; })
-                if (Head::pooling_name != std::string(A::causal ? "last_token" : "first_token_tanh"))
-                    json["didact"]["pooling"] = Head::pooling_name;
-            if (!json["didact"].contains("pooling")) class_name = A::class_prefix + suffix_of(Head::problem_type);
+                if (Head::pooling_name != std::string(usual_pooling<A>)) json["didact"]["pooling"] = Head::pooling_name;
+            if (!json["didact"].contains("pooling")) class_name = head_class;
             // Transformers takes the number of outputs from the names, for regression too.
-            if (class_name.ends_with("Classification")) {
+            if (head_class.ends_with("Classification")) {
                 for (std::size_t i = 0; i < options.num_labels; ++i) {
                     const std::string label =
                         i < options.labels.size() ? options.labels[i] : "LABEL_" + std::to_string(i);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "didact/core/error.hpp"
+#include "didact/io/folder.hpp"
 #include "didact/io/json.hpp"
 #include "didact/io/safetensors.hpp"
 #include "didact/io/utf8.hpp"
@@ -84,13 +85,12 @@ class ShardedSafetensors {
 /// Opens the weights of a model: a folder with model.safetensors or with model.safetensors.index.json and the files it
 /// names, or such a file itself.
 inline ShardedSafetensors open_safetensors(const std::filesystem::path& path) {
-    if (!std::filesystem::is_directory(path))
+    if (!is_folder(path))
         return path.extension() == ".json" ? ShardedSafetensors(path) : ShardedSafetensors(Safetensors(path));
-    if (std::filesystem::exists(path / "model.safetensors"))
-        return ShardedSafetensors(Safetensors(path / "model.safetensors"));
-    if (std::filesystem::exists(path / "model.safetensors.index.json"))
+    if (is_there(path / "model.safetensors")) return ShardedSafetensors(Safetensors(path / "model.safetensors"));
+    if (is_there(path / "model.safetensors.index.json"))
         return ShardedSafetensors(path / "model.safetensors.index.json");
-    require(!std::filesystem::exists(path / "pytorch_model.bin"), path.string(),
+    require(!is_there(path / "pytorch_model.bin"), path.string(),
             ": has pytorch_model.bin only, a pickle that only Python reads; save the model there again with "
             "safe_serialization=True");
     fail(path.string(), ": has neither model.safetensors nor model.safetensors.index.json");

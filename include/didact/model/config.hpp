@@ -15,8 +15,8 @@ struct TransformerConfig {
     double layer_norm_epsilon = 1e-12, initializer_range = 0.02;
     double hidden_dropout = 0.1, attention_dropout = 0.1, classifier_dropout = 0.1;
     std::optional<double> embedding_dropout = {}; ///< hidden_dropout where nothing else is said
-    std::int32_t pad_token_id = 0;
-    std::string activation = "gelu"; ///< as config.json spells it
+    std::optional<std::int32_t> pad_token_id = {}, bos_token_id = {}, eos_token_id = {}; ///< for Transformers only
+    std::string activation = "gelu";                                                     ///< as config.json spells it
 
     double dropout_of_embeddings() const { return embedding_dropout.value_or(hidden_dropout); }
 

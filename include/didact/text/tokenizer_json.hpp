@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "didact/core/error.hpp"
 #include "didact/io/atomic_file.hpp"
+#include "didact/io/folder.hpp"
 #include "didact/io/json.hpp"
 #include "didact/text/tokenizer_save.hpp"
 #include "didact/text/wordpiece.hpp"
@@ -30,7 +32,7 @@ inline Json read_object(const std::filesystem::path& path) {
 }
 
 inline Json read_object_if_there(const std::filesystem::path& path) {
-    return std::filesystem::exists(path) ? read_object(path) : Json::object();
+    return io::is_there(path) ? read_object(path) : Json::object();
 }
 
 /// The member, or nothing where it is absent or null.
@@ -84,13 +86,14 @@ inline void apply_config(const Json& special_tokens_map, const Json& config, Wor
         options.model_max_length = *length >= 0 && *length < 1e9 ? static_cast<std::size_t>(*length) : 0;
 }
 
-/// Tokens by id from `{"token": id}`. Ids may have gaps.
+/// Tokens by id from `{"token": id}`. Ids may have gaps, but a few entries do not make a list of millions.
 inline std::vector<std::string> vocabulary_of(const Json& vocab) {
     require(vocab.is_object(), "model.vocab: expected an object of tokens and ids, found ", vocab.type_name());
     std::vector<std::string> tokens;
     for (const auto& [token, value] : vocab.items()) {
-        const auto id = value.get<std::int64_t>();
-        require(id >= 0 && id < (1 << 24), "model.vocab: '", excerpt(token), "' has id ", id);
+        const auto id = io::json_value<std::int64_t>(value, token, "model.vocab");
+        require(id >= 0 && std::uint64_t(id) < 2 * vocab.size() + 65536, "model.vocab: '", excerpt(token), "' has id ",
+                id, " among ", vocab.size(), " tokens");
         const auto place = static_cast<std::size_t>(id);
         if (place >= tokens.size()) tokens.resize(place + 1);
         require(tokens[place].empty(), "model.vocab: '", excerpt(tokens[place]), "' and '", excerpt(token),
@@ -106,14 +109,15 @@ inline Template template_of(const Json& parts, const Json& special_tokens) {
         if (const auto special = part.find("SpecialToken"); special != part.end()) {
             const auto& token = special_tokens.at(special->at("id").get<std::string>());
             for (const Json& id : token.at("ids"))
-                result.parts.push_back(
-                    {TemplatePart::Kind::added, special->at("type_id").get<std::int32_t>(), id.get<std::int32_t>()});
+                result.parts.push_back({TemplatePart::Kind::added,
+                                        io::field<std::int32_t>(*special, "type_id", "post_processor"),
+                                        io::json_value<std::int32_t>(id, "ids", "post_processor")});
         } else {
             const Json& sequence = part.at("Sequence");
             const auto name = sequence.at("id").get<std::string>();
             require(name == "A" || name == "B", "post_processor: sequence '", name, "' is neither A nor B");
             result.parts.push_back({name == "A" ? TemplatePart::Kind::first : TemplatePart::Kind::second,
-                                    sequence.at("type_id").get<std::int32_t>()});
+                                    io::field<std::int32_t>(sequence, "type_id", "post_processor")});
         }
     }
     return result;
@@ -127,7 +131,7 @@ inline void read_post_processor(const Json& json, WordPieceOptions& options) {
         options.pair = template_of(processor.at("pair"), processor.at("special_tokens"));
     } else if (type == "BertProcessing") {
         const auto id = [&](const char* which) {
-            return json.at("post_processor").at(which).at(1).get<std::int32_t>();
+            return io::json_value<std::int32_t>(json.at("post_processor").at(which).at(1), which, "post_processor");
         };
         options.single = Template::bert_single(id("cls"), id("sep"));
         options.pair = Template::bert_pair(id("cls"), id("sep"));
@@ -149,7 +153,7 @@ inline WordPieceTokenizer from_tokenizer_json(const Json& json, const Json& spec
     require(model_type == "WordPiece", "model ", model_type, " is not supported; WordPiece is");
     options.unk_token = model.at("unk_token").get<std::string>();
     options.continuing_subword_prefix = model.at("continuing_subword_prefix").get<std::string>();
-    options.max_input_chars_per_word = model.at("max_input_chars_per_word").get<std::size_t>();
+    options.max_input_chars_per_word = io::field<std::size_t>(model, "max_input_chars_per_word", "model");
 
     const std::string normalizer_type = type_of(json, "normalizer");
     if (normalizer_type == "BertNormalizer") {
@@ -174,7 +178,7 @@ inline WordPieceTokenizer from_tokenizer_json(const Json& json, const Json& spec
     options.added_tokens.emplace();
     if (const auto tokens = json.find("added_tokens"); tokens != json.end())
         for (const Json& token : *tokens)
-            options.added_tokens->push_back(added_token(token, token.at("id").get<std::int32_t>()));
+            options.added_tokens->push_back(added_token(token, io::field<std::int32_t>(token, "id", "added_tokens")));
     apply_config(special_tokens_map, config, options);
     return WordPieceTokenizer(vocabulary_of(model.at("vocab")), options);
 }
@@ -194,12 +198,30 @@ inline std::vector<std::string> read_vocabulary(const std::filesystem::path& pat
     return tokens;
 }
 
+/// Throws Error where tokenizer_config.json asks for other words than BERT's, which vocab.txt alone does not show, e.g.
+/// Japanese ones by MeCab.
+inline void refuse_other_words(const Json& config) {
+    for (const auto& [key, only] : {std::pair{"word_tokenizer_type", "basic"}, {"subword_tokenizer_type", "wordpiece"}})
+        if (const auto found = config.find(key); found != config.end() && !found->is_null())
+            require(*found == only, "'", key, "' is ", io::describe_json(*found), " in tokenizer_config.json, only \"",
+                    only, "\" is supported");
+    require(!config.contains("auto_map"), "'auto_map' of tokenizer_config.json names a program of the model's own, and "
+                                          "there is no tokenizer.json to read instead");
+}
+
 /// vocab.txt with the added tokens that tokenizer_config.json ("added_tokens_decoder") or added_tokens.json has.
 inline WordPieceTokenizer from_vocabulary(const std::filesystem::path& folder, const Json& special_tokens_map,
                                           const Json& config) {
+    refuse_other_words(config);
     WordPieceOptions options;
     apply_config(special_tokens_map, config, options);
     std::vector<std::string> vocabulary = read_vocabulary(folder / "vocab.txt");
+    std::set<std::string> listed{options.pad_token, options.unk_token, options.cls_token, options.sep_token,
+                                 options.mask_token};
+    for (const Json* json : {&special_tokens_map, &config})
+        for (const char* key : {"additional_special_tokens", "extra_special_tokens"})
+            if (const auto tokens = json->find(key); tokens != json->end() && tokens->is_array())
+                for (const Json& token : *tokens) listed.insert(content_of(token));
     std::map<std::int32_t, AddedToken> added;
     const auto add_special = [&](const std::string& content) {
         const auto found = std::ranges::find(vocabulary, content);
@@ -214,16 +236,11 @@ inline WordPieceTokenizer from_vocabulary(const std::filesystem::path& folder, c
         }
     const Json legacy = read_object_if_there(folder / "added_tokens.json");
     for (const auto& [content, value] : legacy.items()) {
-        const auto id = value.get<std::int32_t>();
-        added.try_emplace(id, AddedToken{.content = content, .id = id, .special = false, .normalized = true});
+        const auto id = io::json_value<std::int32_t>(value, content, "added_tokens.json");
+        const bool special = listed.contains(content);
+        added.try_emplace(id, AddedToken{.content = content, .id = id, .special = special, .normalized = !special});
     }
-    for (const std::string& name :
-         {options.pad_token, options.unk_token, options.cls_token, options.sep_token, options.mask_token})
-        add_special(name);
-    for (const Json* json : {&special_tokens_map, &config})
-        for (const char* key : {"additional_special_tokens", "extra_special_tokens"})
-            if (const auto tokens = json->find(key); tokens != json->end() && tokens->is_array())
-                for (const Json& token : *tokens) add_special(content_of(token));
+    for (const std::string& content : listed) add_special(content);
     options.added_tokens.emplace();
     for (const auto& [id, token] : added) options.added_tokens->push_back(token);
     return WordPieceTokenizer(std::move(vocabulary), options);
@@ -237,10 +254,10 @@ inline WordPieceTokenizer from_vocabulary(const std::filesystem::path& folder, c
 /// supported (the component is named).
 inline WordPieceTokenizer load_tokenizer(const std::filesystem::path& folder) {
     using namespace tokenizer_files;
-    require(std::filesystem::is_directory(folder), folder.string(), ": there is no such folder");
-    const bool has_json = std::filesystem::exists(folder / "tokenizer.json");
+    require(io::is_folder(folder), folder.string(), ": there is no such folder");
+    const bool has_json = io::is_there(folder / "tokenizer.json");
     const auto file = folder / (has_json ? "tokenizer.json" : "vocab.txt");
-    require(std::filesystem::exists(file), folder.string(), ": has neither tokenizer.json nor vocab.txt");
+    require(io::is_there(file), folder.string(), ": has neither tokenizer.json nor vocab.txt");
     const Json special_tokens_map = read_object_if_there(folder / "special_tokens_map.json");
     const Json config = read_object_if_there(folder / "tokenizer_config.json");
     const std::optional<Json> json = has_json ? std::optional(read_object(file)) : std::nullopt;

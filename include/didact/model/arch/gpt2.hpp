@@ -47,6 +47,7 @@ struct Gpt2 {
     }
 
     static constexpr const char* embedding_dropout_key = "embd_pdrop";
+    static constexpr double classifier_dropout = 0.1; ///< where config.json does not say it, whatever resid_pdrop is
 
     /// What Transformers takes where config.json does not say it and no tensor's shape tells it.
     static TransformerConfig config_defaults() {
@@ -75,6 +76,9 @@ struct Gpt2 {
         io("resid_pdrop", config.hidden_dropout);
         io("attn_pdrop", config.attention_dropout);
         io("activation_function", config.activation);
+        io("pad_token_id", config.pad_token_id);
+        io("bos_token_id", config.bos_token_id);
+        io("eos_token_id", config.eos_token_id);
     }
 
     /// Entries of config.json for which Transformers' defaults would be wrong.
@@ -82,7 +86,9 @@ struct Gpt2 {
     static void add_entries(const TransformerConfig& config, Json& json) {
         json[embedding_dropout_key] = config.dropout_of_embeddings();
         // By default 50256 begins and ends a text, as in GPT-2's own vocabulary.
-        if (config.vocab_size <= 50256) json["bos_token_id"] = json["eos_token_id"] = nullptr;
+        if (config.vocab_size > 50256) return;
+        for (const char* key : {"bos_token_id", "eos_token_id"})
+            if (!json.contains(key)) json[key] = nullptr;
     }
 };
 
