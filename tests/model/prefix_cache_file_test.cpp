@@ -133,6 +133,36 @@ TEST_SUITE("unit") {
         CHECK(!both.load(4, {read.data(), 1, 4}));
     }
 
+    TEST_CASE("what a crash cut off of another run's sequence is dropped before the next one is appended") {
+        const ScratchFolder folder;
+        const std::filesystem::path path = folder.path / "states";
+        PrefixCacheFile<float> a(path, 4);
+        const std::vector<float> states(12, 1.5f), others(12, 2.5f);
+        a.store(1, {states.data(), 3, 4});
+        const std::string one = io::read_file(path);
+        std::string fragment;
+        {
+            PrefixCacheFile<float> b(path, 4);
+            b.store(2, {others.data(), 3, 4});
+            fragment = io::read_file(path).substr(one.size(), 40);
+        }
+        std::filesystem::resize_file(path, one.size() + fragment.size());
+        a.store(3, {states.data(), 3, 4});
+        CHECK(std::filesystem::file_size(path) == one.size() + (one.size() - 40));
+        PrefixCacheFile<float> c(path, 4);
+        CHECK(c.samples() == 2);
+        c.store(2, {others.data(), 3, 4});
+        a.store(4, {states.data(), 3, 4});
+        std::vector<float> read(12);
+        CHECK(a.samples() == 4);
+        for (const std::uint64_t sequence : {1, 2, 3, 4}) {
+            CAPTURE(sequence);
+            CHECK(a.load(sequence, {read.data(), 3, 4}));
+            CHECK(read == (sequence == 2 ? others : states));
+        }
+        CHECK(PrefixCacheFile<float>(path, 4).samples() == 4);
+    }
+
     TEST_CASE("a folder or file for states that cannot be is an error that names it") {
         const ScratchFolder folder;
         const std::filesystem::path path = folder.path / "file";

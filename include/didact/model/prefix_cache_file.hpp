@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <unordered_map>
@@ -18,7 +19,7 @@
 namespace didact {
 
 /// What a frozen prefix gave for each sequence, in a file that later runs find and add to. Runs may use it at the same
-/// time: a sequence is appended whole and under a lock. One that a crash cut off is dropped when the file is opened,
+/// time: a sequence is appended whole and under a lock. One that a crash cut off is dropped before another is appended,
 /// and one whose checksum is wrong counts as not there. S is the type of the states, `hidden` of them a token.
 template <class S>
 class PrefixCacheFile {
@@ -37,15 +38,7 @@ class PrefixCacheFile {
         }
         require(read_at(0, &head, sizeof head) && head == head_of_file_, path_,
                 ": this is not a file of hidden states of ", hidden, " numbers of ", sizeof(S), " bytes");
-        std::uint64_t offset = sizeof head;
-        for (Record record; read_at(offset, &record, sizeof record);) {
-            const std::uint64_t end = offset + sizeof record + record.tokens * hidden * sizeof(S);
-            if (!record.whole() || end > size) break;
-            places_[record.sequence] = {offset + sizeof record, record};
-            offset = end;
-        }
-        require(offset == size || ::ftruncate(file_.number(), off_t(offset)) == 0, path_,
-                ": cannot be mended: ", io::system_message(errno));
+        require(read_on(size), path_, ": cannot be mended: ", io::system_message(errno));
     }
 
     /// Writes the states of a sequence to `out` (tokens, hidden); false where they are not there.
@@ -67,7 +60,13 @@ class PrefixCacheFile {
     void store(std::uint64_t sequence, View<const S> states) {
         if (!failure_.empty() || places_.contains(sequence)) return;
         const Lock lock(file_.number());
-        const std::uint64_t offset = file_size();
+        const std::uint64_t size = file_size();
+        if (size != end_ && !read_on(size)) { // another run's
+            failure_ = path_ + ": cannot be mended: " + io::system_message(errno);
+            return;
+        }
+        if (places_.contains(sequence)) return;
+        const std::uint64_t offset = end_;
         const Record record(sequence, states.rows, checksum(states));
         if (!write_at(offset, &record, sizeof record) ||
             !write_at(offset + sizeof record, states.data, states.size() * sizeof(S))) {
@@ -76,6 +75,7 @@ class PrefixCacheFile {
             return;
         }
         places_[sequence] = {offset + sizeof record, record, true};
+        end_ = offset + sizeof record + states.size() * sizeof(S);
     }
 
     std::size_t samples() const { return places_.size(); }
@@ -118,6 +118,19 @@ class PrefixCacheFile {
         int file_;
     };
 
+    /// Learns what stands in the file, of that size, beyond the last sequence known, and cuts off what is not whole.
+    /// Needs the lock. False where that cannot be.
+    bool read_on(std::uint64_t size) {
+        if (size < end_) return errno = EIO, false;
+        for (Record record; read_at(end_, &record, sizeof record);) {
+            const std::uint64_t end = end_ + sizeof record + record.tokens * hidden_ * sizeof(S);
+            if (!record.whole() || end > size) break;
+            places_[record.sequence] = {end_ + sizeof record, record}; // what is damaged stands there again
+            end_ = end;
+        }
+        return end_ == size || ::ftruncate(file_.number(), off_t(end_)) == 0;
+    }
+
     static std::uint32_t checksum(View<const S> states) {
         return io::crc32c({reinterpret_cast<const char*>(states.data), states.size() * sizeof(S)});
     }
@@ -149,6 +162,7 @@ class PrefixCacheFile {
     std::size_t hidden_;
     io::FileDescriptor file_;
     Head head_of_file_{.hidden = hidden_};
+    std::uint64_t end_ = sizeof(Head); ///< of the last sequence known
     std::unordered_map<std::uint64_t, Place> places_;
     std::string failure_;
 };
