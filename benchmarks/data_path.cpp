@@ -96,7 +96,7 @@ double pack(const Experience& experience, const TrainingOptions& options, std::s
     NoPolicies policies;
     Moment moment{.seed = 1};
     return seconds_of([&] {
-        sampler.begin_epoch(experience, moment);
+        sampler.begin_epoch(experience, moment, [](std::size_t) { return false; });
         for (std::size_t step = 0; step < steps; ++step, ++moment.step) {
             sampler.fill(experience, moment, step, options, policies, batches);
             for (StepGroup& group : batches.groups()) group.cut(options.micro_batch_tokens);

@@ -52,6 +52,7 @@ TEST_SUITE("unit") {
 
     TEST_CASE("ranks: equal values share the mean of their ranks") {
         CHECK(average_ranks(Reals{10, 30, 10, 20, 30, 30}) == Reals{1.5, 5, 1.5, 3, 5, 5});
+        CHECK_THROWS_WITH(average_ranks(Reals{1, std::nan(""), 2}), "value 1 of 3 to rank is NaN");
         // Ranks 1.5 1.5 3 against 1 2 3: Σ xy = 1.5, Σ xx = 1.5, Σ yy = 2.
         CHECK(spearman(Reals{1, 1, 2}, std::array{1.0, 2.0, 3.0}) == Approx(1.5 / std::sqrt(1.5 * 2)));
     }

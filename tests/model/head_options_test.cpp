@@ -62,7 +62,7 @@ TEST_SUITE("unit") {
             CHECK_THROWS_WITH_AS(add_head<Head>({.num_labels = 2, .label_smoothing = smoothing}),
                                  doctest::Contains("it must lie in [0, 1)"), Error);
         CHECK_THROWS_WITH_AS(add_head<Head>({.num_labels = 2, .class_weights = {1, -1}}),
-                             "task 'main': a class weight is -1, it must not be negative", Error);
+                             "task 'main': a class weight is -1, it must be finite and not negative", Error);
         CHECK_THROWS_AS(add_head<Head>({.num_labels = 2, .class_weights = {1, std::nanf("")}}), Error);
         CHECK_THROWS_WITH_AS(add_head<Head>({.num_labels = 2, .class_weights = {0, 0}}),
                              "task 'main': all class weights are 0", Error);

@@ -52,6 +52,19 @@ TEST_SUITE("unit") {
         CHECK(out.str().find('\x1b') == std::string::npos);
     }
 
+    TEST_CASE("progress: a second run with one object is shown from its beginning") {
+        std::ostringstream out;
+        Progress progress({.stream = &out, .every_seconds = 10});
+        for (std::size_t step = 1; step <= 100; ++step) progress.step(step_report(step, double(step)));
+        progress.finish();
+        out.str("");
+        for (std::size_t step = 1; step <= 12; ++step) progress.step(step_report(step, double(step)));
+        const auto lines = split(out.str(), '\n');
+        REQUIRE(lines.size() == 2);
+        CHECK(lines[0] == "experience 0 epoch 0 step 1/100  loss 0.5000  lr 3.0e-05");
+        CHECK(lines[1] == "experience 0 epoch 0 step 11/100  loss 0.5000  lr 3.0e-05  512 tokens/s  1:29 left");
+    }
+
     TEST_CASE("progress: a terminal's line is written over and never wider than the terminal") {
         for (const bool unicode : {false, true}) {
             for (std::size_t width = 1; width <= 200; width += width < 12 ? 1 : 7) {

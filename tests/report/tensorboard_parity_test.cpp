@@ -69,10 +69,11 @@ TEST_SUITE("parity") {
             }
         }
         {
-            TensorBoard board(folder.path / "run", 300);
+            TensorBoard board(folder.path / "run");
             for (std::size_t step = 5; step <= 9; ++step) {
                 StepReport report = step_of(1, step);
-                report.gradient_norm = 3; // so that one sees from which file it is
+                report.step_of_run = 300 + step; // as a Trainer's has it
+                report.gradient_norm = 3;        // so that one sees from which file it is
                 board.step(report);
                 expect_step(300 + step, report, step > 5);
             }

@@ -90,6 +90,44 @@ TEST_SUITE("unit") {
         CHECK(error(data, changed, adamw) == of_run + "batch_size 8 and this one has batch_size 16");
     }
 
+    TEST_CASE("checkpoint: a trainer of a run that had finished trains on other data, with what its policies know") {
+        const ScratchFolder folder;
+        const Dataset first = small::vectors("first", 32, 5, 3, 1), second = small::vectors("second", 24, 5, 3, 2);
+        const TrainingOptions options{.epochs = 2, .batch_size = 8, .threads = 1};
+        using M = small::MlpModel<Cpu<float>>;
+        const auto days = [&](const auto& policy) {
+            const auto make = [] {
+                M model(small::mlp_config(), 3);
+                model.add_head({.num_labels = 3});
+                return model;
+            };
+            M at_once = make(), day = make(), next_day = make(), alone = make();
+            Trainer both(at_once, policy);
+            both.fit(first, options);
+            const auto after_first = small::values_of(at_once);
+            both.fit(second, options);
+
+            Trainer trainer(day, policy);
+            trainer.fit(first, options);
+            save_checkpoint(trainer, folder.path / "day");
+            Trainer later(next_day, policy);
+            load_checkpoint(later, folder.path / "day");
+            CHECK(later.fit(first, options).finished); // the same run has nothing left to do
+            CHECK(small::values_of(next_day) == after_first);
+            load_checkpoint(later, folder.path / "day");
+            CHECK(later.fit(second, options).finished);
+            CHECK(small::values_of(next_day) == small::values_of(at_once));
+            CHECK(later.moment().step_of_run == 6);
+
+            // What the policy knows makes the difference.
+            std::copy(after_first.begin(), after_first.end(), alone.parameters().values().begin());
+            Trainer(alone).fit(second, options);
+            CHECK(small::values_of(alone) != small::values_of(at_once));
+        };
+        days(forgetting::Replay{.capacity = 9, .batch_size = 4});
+        days(forgetting::OnlineEwc{.strength = 50});
+    }
+
     TEST_CASE("checkpoint: a run with another loss or dropout does not go on from it") {
         const ScratchFolder folder;
         const Dataset data = small::sentences("train", 16, 3, 1);

@@ -100,12 +100,16 @@ TEST_SUITE("property") {
             return std::string("taken");
         };
         using optimizer::AdamW, optimizer::Sgd;
-        CHECK(refused(AdamW{.learning_rate = -1}) == "AdamW: learning_rate is -1, it must not be negative");
-        CHECK(refused(AdamW{.learning_rate = std::nan("")}) == "AdamW: learning_rate is nan, it must not be negative");
+        CHECK(refused(AdamW{.learning_rate = -1}) == "AdamW: learning_rate is -1, it must be finite and not negative");
+        CHECK(refused(AdamW{.learning_rate = std::nan("")}) ==
+              "AdamW: learning_rate is nan, it must be finite and not negative");
+        CHECK(refused(AdamW{.learning_rate = HUGE_VAL}) ==
+              "AdamW: learning_rate is inf, it must be finite and not negative");
         CHECK(refused(AdamW{.beta1 = 1}) == "AdamW: beta1 is 1, it must lie in [0, 1)");
         CHECK(refused(AdamW{.beta2 = 1.5}) == "AdamW: beta2 is 1.5, it must lie in [0, 1)");
         CHECK(refused(AdamW{.epsilon = 0}) == "AdamW: epsilon is 0, it must be above 0");
-        CHECK(refused(AdamW{.weight_decay = -0.1}) == "AdamW: weight_decay is -0.1, it must not be negative");
+        CHECK(refused(AdamW{.weight_decay = -0.1}) ==
+              "AdamW: weight_decay is -0.1, it must be finite and not negative");
         CHECK(refused(Sgd{.momentum = 1}) == "Sgd: momentum is 1, it must lie in [0, 1)");
         CHECK(refused(Sgd{.nesterov = true}) == "Sgd: nesterov needs a momentum above 0");
         CHECK(refused(schedule::Linear{.warmup = 1.5}) ==
@@ -113,11 +117,11 @@ TEST_SUITE("property") {
         CHECK(refused(schedule::Cosine{.floor = 2}) == "schedule::Cosine: floor is 2, it must lie in [0, 1]");
         CHECK(refused(schedule::SlantedTriangular{.cut_fraction = 0}) ==
               "schedule::SlantedTriangular: cut_fraction is 0, it must lie in (0, 1)");
-        CHECK(refused(freeze::L2Sp{.alpha = -1}) == "freeze::L2Sp: alpha is -1 and beta 0.01, neither may be negative");
+        CHECK(refused(freeze::L2Sp{.alpha = -1}) == "freeze::L2Sp: alpha is -1, it must be finite and not negative");
         CHECK(refused(forgetting::LearningWithoutForgetting{.strength = -1}) ==
-              "forgetting::LearningWithoutForgetting: strength is -1, it must not be negative");
+              "forgetting::LearningWithoutForgetting: strength is -1, it must be finite and not negative");
         CHECK(refused(sharing::UncertaintyWeighting{.learning_rate = -1}) ==
-              "sharing::UncertaintyWeighting: learning_rate is -1, it must not be negative");
+              "sharing::UncertaintyWeighting: learning_rate is -1, it must be finite and not negative");
     }
 
     TEST_CASE("AdamW's step counts come back from an archive, and a reset forgets them") {

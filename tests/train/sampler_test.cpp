@@ -49,6 +49,35 @@ Experience experience_of(const std::vector<std::size_t>& sizes) {
 
 TEST_SUITE("unit") {
 
+    TEST_CASE("samples of a group stay together where the loss is over their pairs, and groups come in any order") {
+        Dataset data("groups");
+        Random random(5);
+        std::vector<std::int32_t> groups;
+        for (std::int32_t g = 0; g < 60; ++g) groups.insert(groups.end(), 4, g);
+        random.shuffle(std::span<std::int32_t>(groups));
+        for (const std::int32_t g : groups)
+            data.append({.features = {1, 2, 3, 4, float(g)}, .labels = {g}, .values = {float(data.size())}});
+        Model<Mlp<Cpu<float>>, heads::Ranking<heads::Pooling::first_token>> model(small::mlp_config(), 3);
+        model.add_head({.num_labels = 1});
+        Trainer trainer(model, WriteDown{});
+        seen.clear();
+        trainer.fit(data, {.epochs = 2, .batch_size = 8, .threads = 1});
+        REQUIRE(seen.size() == 2 * data.size());
+        std::vector<std::int32_t> orders[2];
+        for (std::size_t i = 0; i < seen.size(); i += 4) {
+            const auto group_of = [&](std::size_t place) { return groups[seen[place].sample.index]; };
+            for (std::size_t j = i; j < i + 4; ++j) {
+                CHECK(group_of(j) == group_of(i));
+                CHECK(seen[j].step == seen[i].step);
+            }
+            orders[i / data.size()].push_back(group_of(i));
+        }
+        CHECK(orders[0] != orders[1]);
+        CHECK(!std::ranges::is_sorted(orders[0]));
+        std::ranges::sort(orders[0]);
+        CHECK(std::ranges::adjacent_find(orders[0]) == orders[0].end());
+    }
+
     TEST_CASE("an epoch of several tasks trains on each of their samples once, and no step is larger than asked") {
         for (const std::vector<std::size_t>& sizes :
              {std::vector<std::size_t>{10, 5}, {1, 1}, {1, 30, 7}, {13, 0, 13}, {3, 3, 3, 3}})

@@ -174,6 +174,15 @@ TEST_SUITE("unit") {
         CHECK(head(1) != start.second);
     }
 
+    TEST_CASE("a run without an end is refused") {
+        Setting one;
+        Trainer trainer(one.model);
+        for (const double epochs : {0.0, -1.0, HUGE_VAL, std::nan("")})
+            CHECK_THROWS_WITH(trainer.fit(one.train, {.epochs = epochs}),
+                              doctest::Contains("it must be finite and above 0"));
+        CHECK(trainer.fit(one.train, {.epochs = -1, .steps = 1}).finished);
+    }
+
     TEST_CASE("patience without validation data is refused") {
         Setting one;
         Trainer trainer(one.model);
@@ -214,11 +223,93 @@ TEST_SUITE("unit") {
         epoch(0.5);
         epoch(nan);
         epoch(nan);
-        CHECK_FALSE(best.stopped());
+        CHECK_FALSE(best.stopped({.patience = 3}));
         CHECK(best.restore(model.parameters()));
         CHECK(model.parameters().values()[0] == 0.5f);
         epoch(nan);
-        CHECK(best.stopped());
+        CHECK(best.stopped({.patience = 3}));
+        CHECK_FALSE(best.stopped({.patience = 4})); // as a run that goes on with more may have it
+        CHECK_FALSE(best.stopped({.patience = 0}));
+    }
+
+    TEST_CASE("of epochs whose metric is never a number the last one stays") {
+        small::MlpModel<F> model(small::mlp_config(), 3);
+        BestWeights<F> best;
+        for (const float value : {1.f, 2.f, 3.f}) {
+            std::fill(model.parameters().values().begin(), model.parameters().values().end(), value);
+            best.epoch_done(std::numeric_limits<double>::quiet_NaN(), {}, model.parameters());
+        }
+        std::fill(model.parameters().values().begin(), model.parameters().values().end(), 4.f);
+        CHECK(best.restore(model.parameters()));
+        CHECK(model.parameters().values()[0] == 3.f);
+    }
+
+    TEST_CASE("a task whose metric is not a number leaves the mean over the others") {
+        Model<Mlp<F>, heads::SequenceClassification<heads::Pooling::first_token>,
+              heads::Regression<heads::Pooling::first_token>>
+            model(small::mlp_config(), 3);
+        model.add_head<heads::SequenceClassification<heads::Pooling::first_token>>({.name = "class", .num_labels = 3});
+        model.add_head<heads::Regression<heads::Pooling::first_token>>({.name = "constant", .num_labels = 1});
+        const Dataset classes = small::vectors("a", 12, 5, 3, 1);
+        Dataset constant("b");
+        for (std::size_t i = 0; i < classes.size(); ++i)
+            constant.append({.features = {classes.features(i).begin(), classes.features(i).end()}, .values = {1.f}});
+        const Stream stream{{.name = "both",
+                             .tasks = {{.task = 0, .train = classes, .validation = classes},
+                                       {.task = 1, .train = constant, .validation = constant}}}};
+        struct {
+            std::vector<double> accuracies;
+            void epoch(const report::EpochReport& report) {
+                if (report.task == "class") accuracies.push_back(report.metrics.at(1).second);
+            }
+        } seen;
+        const TrainingResult result = Trainer(model).fit(stream, {.epochs = 2, .batch_size = 4}, seen);
+        CHECK(result.validation == seen.accuracies);
+        CHECK(result.validation.size() == 2);
+    }
+
+    TEST_CASE("an epoch that an error kept from ending ends where the run goes on") {
+        const TrainingOptions options{.epochs = 3, .batch_size = 4, .threads = 1};
+        Setting whole;
+        Trainer reference(whole.model, optimizer::Sgd{.learning_rate = 0.1});
+        const TrainingResult expected = reference.fit(whole.train, whole.validation, options);
+        struct Full {
+            std::size_t at = 0;
+            void step(const report::StepReport& report) const {
+                if (report.step == at) fail("the disk is full");
+            }
+        };
+        for (const std::size_t at : {3u, 9u}) { // the last steps of the first and of the last epoch
+            Setting one, two;
+            Trainer trainer(one.model, optimizer::Sgd{.learning_rate = 0.1});
+            CHECK_THROWS_WITH(trainer.fit(one.train, one.validation, options, Full{at}), "the disk is full");
+            Archive out;
+            trainer.serialize(out);
+            Trainer next(two.model, optimizer::Sgd{.learning_rate = 0.1});
+            Archive in(out.bytes(), "checkpoint");
+            next.serialize(in);
+            CHECK(next.fit(two.train, two.validation, options).validation == expected.validation);
+            CHECK(small::values_of(two.model) == small::values_of(whole.model));
+        }
+    }
+
+    TEST_CASE("a run that goes on without restore_best ends with its last values") {
+        const TrainingOptions options{.epochs = 4, .batch_size = 4, .threads = 1, .restore_best = false};
+        Setting whole;
+        Trainer(whole.model, optimizer::Sgd{.learning_rate = 0.1}).fit(whole.train, whole.validation, options);
+        Setting one, two;
+        Trainer trainer(one.model, optimizer::Sgd{.learning_rate = 0.1});
+        TrainingOptions first = options;
+        first.restore_best = true;
+        first.stop = [&] { return trainer.moment().step_of_run == 5; };
+        trainer.fit(one.train, one.validation, first);
+        Archive out;
+        trainer.serialize(out);
+        Trainer next(two.model, optimizer::Sgd{.learning_rate = 0.1});
+        Archive in(out.bytes(), "checkpoint");
+        next.serialize(in);
+        next.fit(two.train, two.validation, options);
+        CHECK(small::values_of(two.model) == small::values_of(whole.model));
     }
 
     TEST_CASE("an experience after one that stopped early trains to its own end") {

@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -27,6 +28,12 @@ template <class... Parts>
 void require(bool condition, const Parts&... parts) {
     if (!condition) [[unlikely]]
         fail(parts...);
+}
+
+/// Throws Error where a number that `owner` calls `name` is negative, infinite or none.
+inline void require_not_negative(std::string_view owner, std::string_view name, double value) {
+    require(value >= 0 && std::isfinite(value), owner, ": ", name, " is ", value,
+            ", it must be finite and not negative");
 }
 
 /// `text` shortened for a message, with bytes that a terminal would not show replaced by '?'.

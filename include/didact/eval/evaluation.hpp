@@ -1,5 +1,7 @@
 #pragma once
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,13 +97,20 @@ inline void add_multi_label_metrics(Evaluation& result, std::size_t labels) {
 
 /// Share of the pairs of one group with different relevance that the scores put in the right order; a tie counts half.
 inline double pair_accuracy(std::span<const float> scores, std::span<const float> relevance, Labels groups) {
+    std::vector<std::size_t> order(scores.size());
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    std::ranges::sort(order, {}, [&](std::size_t i) { return groups[i]; });
     double right = 0, pairs = 0;
-    for (std::size_t i = 0; i < scores.size(); ++i)
-        for (std::size_t j = 0; j < scores.size(); ++j) {
-            if (groups[i] != groups[j] || relevance[i] <= relevance[j]) continue;
-            right += scores[i] > scores[j] ? 1 : scores[i] == scores[j] ? 0.5 : 0;
-            ++pairs;
-        }
+    for (std::size_t begin = 0, end; begin < order.size(); begin = end) {
+        end = begin + 1;
+        while (end < order.size() && groups[order[end]] == groups[order[begin]]) ++end;
+        for (const std::size_t i : std::span(order).subspan(begin, end - begin))
+            for (const std::size_t j : std::span(order).subspan(begin, end - begin)) {
+                if (relevance[i] <= relevance[j]) continue;
+                right += scores[i] > scores[j] ? 1 : scores[i] == scores[j] ? 0.5 : 0;
+                ++pairs;
+            }
+    }
     return ratio(right, pairs);
 }
 

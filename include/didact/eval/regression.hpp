@@ -90,15 +90,17 @@ double pearson(const P& predicted, const G& gold) {
     return std::clamp(xy / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0);
 }
 
-/// Ranks from 1; equal values share the mean of their ranks.
+/// Ranks from 1; equal values share the mean of their ranks. Throws Error where one is not a number.
 template <Numbers R>
 std::vector<double> average_ranks(const R& values) {
     const std::size_t n = std::ranges::size(values);
     std::vector<std::size_t> order(n);
     std::iota(order.begin(), order.end(), std::size_t(0));
+    for (std::size_t i = 0; i < n; ++i) require(values[i] == values[i], "value ", i, " of ", n, " to rank is NaN");
     std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
     std::vector<double> ranks(n);
-    for (std::size_t begin = 0, end = 0; begin < n; begin = end) {
+    for (std::size_t begin = 0, end; begin < n; begin = end) {
+        end = begin + 1;
         while (end < n && values[order[end]] == values[order[begin]]) ++end;
         for (std::size_t i = begin; i < end; ++i) ranks[order[i]] = double(begin + 1 + end) / 2;
     }

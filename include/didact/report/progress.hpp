@@ -35,6 +35,10 @@ class Progress {
     }
 
     void step(const StepReport& report) {
+        if (steps_ > 0 && report.seconds < seconds_) { // another run
+            steps_ = tokens_ = 0;
+            shown_.reset();
+        }
         if (steps_ == 0 || report.experience != last_.experience) begin_experience(report);
         const double elapsed = steps_ ? report.seconds - seconds_ : 0;
         ++steps_;

@@ -13,8 +13,9 @@ struct StepReport {
     std::size_t total_steps = 0; ///< of this experience
     std::size_t tokens = 0;      ///< that this step saw
     double loss = 0, learning_rate = 0;
-    double gradient_norm = 0; ///< before clipping
-    double seconds = 0;       ///< since the run began
+    double gradient_norm = 0;    ///< before clipping
+    double seconds = 0;          ///< since the run began
+    std::size_t step_of_run = 0; ///< steps done since the run began, in all experiences, this one included
 };
 
 /// What is known after an epoch, for one split of the data.

@@ -61,8 +61,8 @@ class ProtobufMessage {
 /// each epoch, all over the steps of the whole run.
 ///
 /// Each object writes a file of its own into `folder`. When a run goes on from a checkpoint, TensorBoard drops what the
-/// older files say of the steps that are done again; for that, hand over the steps of the experiences that were over
-/// (`trainer.moment().step_of_run - trainer.moment().step`).
+/// older files say of the steps that are done again. Reports that do not say which step of the run they are of, as
+/// those of one's own loop may, follow after `steps_before` and each other.
 class TensorBoard {
   public:
     explicit TensorBoard(const std::filesystem::path& folder, std::size_t steps_before = 0)
@@ -76,11 +76,12 @@ class TensorBoard {
     const std::filesystem::path& path() const { return file_.path(); }
 
     void step(const StepReport& report) {
-        if (started_ && report.experience != experience_) steps_before_ += step_;
+        if (started_ && report.experience != experience_) steps_before_ += step_of_experience_;
         const double elapsed = report.seconds - seconds_;
         const bool timed = started_ && elapsed > 0;
         experience_ = report.experience;
-        step_ = report.step;
+        step_of_experience_ = report.step;
+        step_ = report.step_of_run > 0 ? report.step_of_run : steps_before_ + report.step;
         seconds_ = report.seconds;
         begin();
         ProtobufMessage summary;
@@ -149,13 +150,13 @@ class TensorBoard {
         started_ = true;
         ProtobufMessage log;
         log.varint(status, 1); // START
-        ProtobufMessage event = event_at(steps_before_ + step_);
+        ProtobufMessage event = event_at(step_);
         event.message(session_log, log);
         write_record(event.bytes());
     }
 
     void write_summary(const ProtobufMessage& summary) {
-        ProtobufMessage event = event_at(steps_before_ + step_);
+        ProtobufMessage event = event_at(step_);
         event.message(summary_field, summary);
         write_record(event.bytes());
     }
@@ -178,7 +179,8 @@ class TensorBoard {
     }
 
     AppendFile file_;
-    std::size_t steps_before_, experience_ = 0, step_ = 0;
+    std::size_t steps_before_, experience_ = 0, step_of_experience_ = 0;
+    std::size_t step_ = steps_before_; ///< of the run
     double seconds_ = 0, flushed_ = 0;
     bool started_ = false;
 };

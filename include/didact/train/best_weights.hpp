@@ -17,18 +17,18 @@ class BestWeights {
     using S = Scalar<B>;
 
     /// `metric`: of validation, higher is better. The first of equal epochs counts as the best; NaN, as of a
-    /// correlation with what is constant, is below all numbers.
+    /// correlation with what is constant, is below all numbers, and of epochs that all have it the last one stays.
     void epoch_done(double metric, const TrainingOptions& options, const ParameterStore<B>& store) {
-        if (!metric_ || metric > *metric_ || (std::isnan(*metric_) && !std::isnan(metric))) {
-            metric_ = metric;
-            epochs_without_ = 0;
-            if (options.restore_best) values_ = store.snapshot();
-        } else if (options.patience > 0 && ++epochs_without_ >= options.patience) {
-            stopped_ = true;
-        }
+        const bool none_yet = !metric_ || std::isnan(*metric_);
+        const bool better = !metric_ || metric > *metric_ || (none_yet && !std::isnan(metric));
+        epochs_without_ = better ? 0 : epochs_without_ + 1;
+        if (better) metric_ = metric;
+        if ((better || none_yet) && options.restore_best) values_ = store.snapshot();
     }
 
-    bool stopped() const { return stopped_; }
+    bool stopped(const TrainingOptions& options) const {
+        return options.patience > 0 && epochs_without_ >= options.patience;
+    }
 
     /// Puts the best values back; false where none were kept.
     bool restore(ParameterStore<B>& store) const {
@@ -44,14 +44,12 @@ class BestWeights {
         archive("metric", value);
         if (archive.reading()) metric_ = known ? std::optional(value) : std::nullopt;
         archive("epochs_without", epochs_without_);
-        archive("stopped", stopped_);
         archive("values", values_);
     }
 
   private:
     std::optional<double> metric_;
     std::size_t epochs_without_ = 0;
-    bool stopped_ = false;
     AlignedVector<S> values_;
 };
 

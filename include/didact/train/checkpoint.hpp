@@ -52,9 +52,11 @@ inline std::optional<std::uint64_t> step_of(const std::filesystem::path& path) {
 /// The checkpoints of a folder, newest first.
 inline std::vector<std::filesystem::path> list(const std::filesystem::path& folder) {
     std::vector<std::filesystem::path> paths;
-    if (std::filesystem::is_directory(folder))
-        for (const auto& entry : std::filesystem::directory_iterator(folder))
-            if (step_of(entry.path())) paths.push_back(entry.path());
+    if (!io::is_folder(folder)) return paths;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+        if (step_of(entry.path())) paths.push_back(entry.path());
+    require(!error, folder.string(), ": this folder cannot be read: ", error.message());
     std::sort(paths.begin(), paths.end(), [](const auto& a, const auto& b) { return *step_of(a) > *step_of(b); });
     return paths;
 }
@@ -94,7 +96,7 @@ void load_checkpoint(TrainerType& trainer, const std::filesystem::path& path) {
 /// Removes a folder's checkpoints, for a run that does not go on from them: `Checkpoint::resume` could find an earlier
 /// run's.
 inline void remove_checkpoints(const std::filesystem::path& folder) {
-    for (const std::filesystem::path& path : checkpoint_file::list(folder)) std::filesystem::remove(path);
+    for (const std::filesystem::path& path : checkpoint_file::list(folder)) io::remove_file(path);
 }
 
 /// Where a run's checkpoints are, and how many.
@@ -132,7 +134,7 @@ class Checkpoint {
         save_checkpoint(trainer, options_.folder / ("step-" + std::to_string(step) + ".checkpoint"));
         std::size_t kept = 0;
         for (const std::filesystem::path& path : checkpoint_file::list(options_.folder))
-            if (*checkpoint_file::step_of(path) > step || ++kept > options_.keep) std::filesystem::remove(path);
+            if (*checkpoint_file::step_of(path) > step || ++kept > options_.keep) io::remove_file(path);
     }
 
   private:

@@ -44,12 +44,11 @@ template <class S>
 class AdamW::State {
   public:
     explicit State(const AdamW& policy) : policy_(policy) {
-        require(policy.learning_rate >= 0, "AdamW: learning_rate is ", policy.learning_rate,
-                ", it must not be negative");
+        require_not_negative("AdamW", "learning_rate", policy.learning_rate);
         require(policy.beta1 >= 0 && policy.beta1 < 1, "AdamW: beta1 is ", policy.beta1, ", it must lie in [0, 1)");
         require(policy.beta2 >= 0 && policy.beta2 < 1, "AdamW: beta2 is ", policy.beta2, ", it must lie in [0, 1)");
         require(policy.epsilon > 0, "AdamW: epsilon is ", policy.epsilon, ", it must be above 0");
-        require(policy.weight_decay >= 0, "AdamW: weight_decay is ", policy.weight_decay, ", it must not be negative");
+        require_not_negative("AdamW", "weight_decay", policy.weight_decay);
     }
 
     void layout_changed(const TrainableLayout& before, const TrainableLayout& after) {
@@ -182,10 +181,10 @@ template <class S>
 class Sgd::State {
   public:
     explicit State(const Sgd& policy) : policy_(policy) {
-        require(policy.learning_rate >= 0, "Sgd: learning_rate is ", policy.learning_rate, ", it must not be negative");
+        require_not_negative("Sgd", "learning_rate", policy.learning_rate);
         require(policy.momentum >= 0 && policy.momentum < 1, "Sgd: momentum is ", policy.momentum,
                 ", it must lie in [0, 1)");
-        require(policy.weight_decay >= 0, "Sgd: weight_decay is ", policy.weight_decay, ", it must not be negative");
+        require_not_negative("Sgd", "weight_decay", policy.weight_decay);
         require(!policy.nesterov || policy.momentum > 0, "Sgd: nesterov needs a momentum above 0");
     }
 

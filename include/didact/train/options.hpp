@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <functional>
 #include <vector>
 
@@ -27,7 +28,8 @@ struct TrainingOptions {
     std::function<bool()> stop = {}; ///< asked after each step; true ends `fit` in a state that can be resumed
 
     void check() const {
-        require(epochs > 0 || steps > 0, "TrainingOptions: epochs is ", epochs, ", it must be above 0");
+        require(steps > 0 || (epochs > 0 && std::isfinite(epochs)), "TrainingOptions: epochs is ", epochs,
+                ", it must be finite and above 0");
         require(batch_size > 0, "TrainingOptions: batch_size is 0");
         require(accumulation > 0, "TrainingOptions: accumulation is 0");
         require(evaluation_batch_size > 0, "TrainingOptions: evaluation_batch_size is 0");

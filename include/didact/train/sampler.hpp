@@ -1,17 +1,21 @@
 #pragma once
+#include <algorithm>
 #include <numeric>
+#include <unordered_map>
 
 #include "didact/policy/hooks.hpp"
 #include "didact/train/options.hpp"
 
 namespace didact {
 
-/// Fills the steps of an epoch. Without a curriculum every epoch is a random permutation of each task's samples;
-/// several tasks share a step in proportion to their sizes unless the sharing policy mixes them otherwise. Orders are a
-/// function of the moment; how far each task has come in its own is saved.
+/// Fills the steps of an epoch. Without a curriculum every epoch is a random permutation of each task's samples, or of
+/// its groups where the loss is over pairs of a group: batches that cut no group have all its pairs. Several tasks
+/// share a step in proportion to their sizes unless the sharing policy mixes them otherwise. Orders are a function of
+/// the moment; how far each task has come in its own is saved.
 class Sampler {
   public:
-    void begin_epoch(const Experience& experience, const Moment& moment) {
+    /// `couples_samples(task)`: whether its loss is over pairs of samples with the same first label, the group.
+    void begin_epoch(const Experience& experience, const Moment& moment, const auto& couples_samples) {
         if (epoch_ == moment.epoch && experience_ == moment.experience && seed_ == moment.seed &&
             orders_.size() == experience.tasks.size())
             return;
@@ -23,6 +27,7 @@ class Sampler {
             orders_[slot].resize(experience.tasks[slot].train.size());
             std::iota(orders_[slot].begin(), orders_[slot].end(), 0u);
             Random(moment.epoch_key(RandomPurpose::order, slot)).shuffle(std::span<std::uint32_t>(orders_[slot]));
+            if (couples_samples(experience.tasks[slot].task)) join_groups(experience.tasks[slot].train, orders_[slot]);
         }
     }
 
@@ -69,6 +74,16 @@ class Sampler {
 
   private:
     static constexpr std::size_t fetched_elements = 16384;
+
+    /// Puts the samples of a group where its first one is.
+    static void join_groups(const Dataset& data, std::vector<std::uint32_t>& order) {
+        std::unordered_map<std::int32_t, std::size_t> first;
+        const auto group_of = [&](std::uint32_t sample) {
+            return data.labels(sample).empty() ? -1 : data.labels(sample)[0]; // which the head refuses
+        };
+        for (std::size_t i = 0; i < order.size(); ++i) first.try_emplace(group_of(order[i]), i);
+        std::ranges::stable_sort(order, {}, [&](std::uint32_t sample) { return first[group_of(sample)]; });
+    }
 
     /// How many samples each task gives to this step.
     template <class Policies>

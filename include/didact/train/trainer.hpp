@@ -66,13 +66,17 @@ class Trainer {
         while (cursor_.experience < stream.size()) {
             const Experience& experience = stream[cursor_.experience];
             if (!cursor_.begun) begin_experience(experience);
-            sampler_.begin_epoch(experience, moment_);
+            const auto end_epoch_if_over = [&] {
+                const bool last = moment_.step == moment_.total_steps && cursor_.step_of_epoch > 0;
+                if (last || cursor_.step_of_epoch == moment_.steps_per_epoch) end_epoch(experience, callbacks...);
+            };
+            end_epoch_if_over(); // of a run that an error kept from it
+            begin_order(experience);
             while (!experience_is_over()) {
-                if (cursor_.step_of_epoch == 0) sampler_.begin_epoch(experience, moment_);
+                if (cursor_.step_of_epoch == 0) begin_order(experience);
                 const report::StepReport report = step(experience);
                 call_step(report, callbacks...);
-                if (cursor_.step_of_epoch == moment_.steps_per_epoch || moment_.step == moment_.total_steps)
-                    end_epoch(experience, callbacks...);
+                end_epoch_if_over();
                 call_checkpoint(*this, callbacks...);
                 if (options_.stop && options_.stop()) return result_;
             }
@@ -89,12 +93,13 @@ class Trainer {
         require(!half_read_, unfinished());
         check_setup(stream, options, model_.tasks());
         const std::string run = describe_run(model_, stream, options);
-        require(!restored_ || run == run_, restored_from_, ": ",
+        require(!restored_ || restored_finished_ || run == run_, restored_from_, ": ",
                 first_difference("it is of a run with ", run_, " and this one has ", run));
     }
 
     /// Writes the whole state of the run, or reads it: the next `fit` with the same data and options goes on bit for
-    /// bit. That `fit` throws Error where its data or what describe_run names are others.
+    /// bit. Where its data or what describe_run names are others, that `fit` throws Error; of a run that had finished
+    /// it trains on them as a second `fit` of the trainer that wrote it does, with what the policies know of the first.
     void serialize(Archive& archive) {
         serialize_setup(archive);
         require(archive.reading() || !half_read_, unfinished());
@@ -106,6 +111,8 @@ class Trainer {
         archive("cursor", cursor_);
         archive("sampler", sampler_);
         archive("result", result_);
+        bool finished = restored_ ? restored_finished_ : result_.finished;
+        archive("finished", finished);
         archive("best", best_);
         serialize_parameters(archive, model_.parameters());
         if constexpr (requires { model_.trunk().frozen_dropout; })
@@ -119,6 +126,7 @@ class Trainer {
         if (!archive.reading()) return;
         archive.finish();
         restored_ = true;
+        restored_finished_ = finished;
         half_read_ = false;
     }
 
@@ -150,11 +158,13 @@ class Trainer {
 
     void begin_run(const Stream& stream, const TrainingOptions& options) {
         check_run(stream, options);
-        run_ = describe_run(model_, stream, options);
+        std::string run = describe_run(model_, stream, options);
+        const bool goes_on = restored_ && run == run_;
+        run_ = std::move(run);
         if (options.threads != options_.threads) engine_->use_threads(options.threads);
         options_ = options;
         engine_->prefix_cache().keep_in(options.prefix_cache);
-        if (!restored_) {
+        if (!goes_on) {
             moment_ = {};
             cursor_ = {};
             best_ = {};
@@ -164,7 +174,7 @@ class Trainer {
             result_.matrix.assign((stream.size() + 1) * stream.size(), std::numeric_limits<double>::quiet_NaN());
         }
         moment_.seed = options.seed;
-        if (restored_ && cursor_.begun) set_length(stream[cursor_.experience]);
+        if (goes_on && cursor_.begun) set_length(stream[cursor_.experience]);
         restored_ = false;
         started_ = std::chrono::steady_clock::now();
     }
@@ -188,7 +198,11 @@ class Trainer {
         cursor_.begun = true;
     }
 
-    bool experience_is_over() const { return moment_.step >= moment_.total_steps || best_.stopped(); }
+    bool experience_is_over() const { return moment_.step >= moment_.total_steps || best_.stopped(options_); }
+
+    void begin_order(const Experience& experience) {
+        sampler_.begin_epoch(experience, moment_, [&](std::size_t task) { return model_.couples_samples(task); });
+    }
 
     /// The end of a step, also where that is an error: nothing is left of its gradients, which may wait as factors in
     /// its batches, or have been on their way elsewhere.
@@ -228,9 +242,16 @@ class Trainer {
         result_.last_loss = loss;
         result_.tokens += batches.tokens();
         policies_.step_done(model_, moment_);
-        return {moment_.experience, moment_.epoch, moment_.step, moment_.total_steps,
-                batches.tokens(),   loss,          rate,         norm,
-                seconds()};
+        return {moment_.experience,
+                moment_.epoch,
+                moment_.step,
+                moment_.total_steps,
+                batches.tokens(),
+                loss,
+                rate,
+                norm,
+                seconds(),
+                moment_.step_of_run};
     }
 
     void check_finite(double loss, double norm) {
@@ -245,14 +266,15 @@ class Trainer {
     }
 
     void end_epoch(const Experience& experience, auto&... callbacks) {
+        // A task whose metric is not a number, as a correlation with what is constant, says nothing of the others.
         double sum = 0;
-        std::size_t count = 0;
+        std::size_t count = 0, numbers = 0;
         for (const TaskData& data : experience.tasks) {
             if (data.validation.empty()) continue;
             const Evaluation evaluation =
                 evaluate(*engine_, data.validation, data.task, options_.evaluation_batch_size);
-            sum += evaluation.primary;
             ++count;
+            if (!std::isnan(evaluation.primary)) sum += evaluation.primary, ++numbers;
             const report::EpochReport report{moment_.experience,
                                              moment_.epoch,
                                              "validation",
@@ -261,7 +283,7 @@ class Trainer {
                                              seconds()};
             call_epoch(report, callbacks...);
         }
-        const std::optional<double> metric = count ? std::optional(sum / double(count)) : std::nullopt;
+        const std::optional<double> metric = count ? std::optional(sum / double(numbers)) : std::nullopt;
         if (metric) {
             result_.validation.push_back(*metric);
             best_.epoch_done(*metric, options_, model_.parameters());
@@ -272,7 +294,7 @@ class Trainer {
     }
 
     void end_experience(const Stream& stream, const Experience& experience) {
-        if (best_.restore(model_.parameters())) engine_->prefix_cache().clear();
+        if (options_.restore_best && best_.restore(model_.parameters())) engine_->prefix_cache().clear();
         policies_.experience_ended(*engine_, experience, moment_);
         ++cursor_.experience;
         cursor_.begun = false;
@@ -313,7 +335,7 @@ class Trainer {
     StepGradient<Model, Set> gradient_;
     std::chrono::steady_clock::time_point started_;
     std::string run_, restored_from_; ///< what describe_run says; the checkpoint that was read
-    bool restored_ = false, half_read_ = false;
+    bool restored_ = false, restored_finished_ = false, half_read_ = false;
 };
 
 template <class Model, class... Policies>

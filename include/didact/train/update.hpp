@@ -105,10 +105,6 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
         std::optional<S> descent; // where the update is a step of that rate and nothing more
         if constexpr (requires { rule.rate_of_descent(); })
             if (as_it_is) descent = rule.rate_of_descent();
-        std::size_t zeros = 0;
-        for (std::size_t t = 0; t < factors.left.rows && !descent; ++t)
-            zeros += std::size_t(std::count(factors.left.row(t), factors.left.row(t) + p.rows, S(0)));
-        const bool some_zeros = 8 * zeros >= factors.left.rows * p.rows; // or looking for them is in vain
         constexpr std::size_t at_once = cpu::OuterGemm<S>::rows_at_once, unit = cpu::sparse_rows_at_once;
         const std::size_t rows_of_tile = std::max<std::size_t>(width / unit / p.cols, 1) * unit;
         context.pool.for_each_tile(tile_count(p.rows, rows_of_tile), [&](std::size_t tile) {
@@ -127,7 +123,7 @@ void update_parameters(Context<typename Model::B>& context, double learning_rate
                 const std::size_t from = (row + i) * p.cols + j;
                 update_range({from, from + slopes.size()}, slopes.data());
             };
-            while (some_zeros && row < rows.end) {
+            while (row < rows.end) {
                 const View<const S> left = left_of_rows(cpu::OuterGemm<S>::rows_of_terms);
                 if (!cpu::OuterGemm<S>::visit_without_zeros(left, factors.right, visit)) break;
                 row += left.cols;

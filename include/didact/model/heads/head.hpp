@@ -1,5 +1,4 @@
 #pragma once
-#include <cmath>
 #include <string>
 #include <vector>
 
@@ -25,8 +24,7 @@ struct HeadOptions {
                 ", it must lie in [0, 1)");
         double sum = 0;
         for (const float weight : class_weights) {
-            require(weight >= 0 && std::isfinite(weight), "task '", name, "': a class weight is ", weight,
-                    ", it must not be negative");
+            require_not_negative("task '" + name + "'", "a class weight", double(weight));
             sum += double(weight);
         }
         require(class_weights.empty() || sum > 0, "task '", name, "': all class weights are 0");

@@ -122,8 +122,9 @@ using BinaryCrossEntropy = ValueLoss<BinaryCrossEntropyFormula>;
 /// Real-valued outputs under the squared error.
 using SquaredError = ValueLoss<SquaredErrorFormula>;
 
-/// Order within a group: labels_of(s) = {group}, values_of(s) = {relevance}; RankNet over the pairs of a batch,
-/// so that a group that accumulation cuts into several batches loses the pairs between them.
+/// Order within a group: labels_of(s) = {group}, values_of(s) = {relevance}; RankNet over the pairs of a batch. The
+/// sampler keeps a group's samples together; one that ends in the next batch loses the pairs between the two. A
+/// curriculum's and a memory's draws know no groups.
 struct PairwiseLogistic {
     static constexpr const char* problem_type = "ranking";
     static constexpr bool over_classes = false;

@@ -42,10 +42,9 @@ class LearningWithoutForgetting::State {
     using S = typename Model::S;
 
     State(const LearningWithoutForgetting& policy, const Model&) : policy_(policy) {
-        require(policy.strength >= 0, "forgetting::LearningWithoutForgetting: strength is ", policy.strength,
-                ", it must not be negative");
-        require(policy.temperature > 0, "forgetting::LearningWithoutForgetting: temperature is ", policy.temperature,
-                ", it must be above 0");
+        require_not_negative("forgetting::LearningWithoutForgetting", "strength", policy.strength);
+        require_not_negative("forgetting::LearningWithoutForgetting", "temperature", policy.temperature);
+        require(policy.temperature > 0, "forgetting::LearningWithoutForgetting: temperature is 0, it must be above 0");
     }
 
     void experience_began(Engine<Model>& engine, const Experience& experience, const Moment&) {

@@ -42,8 +42,7 @@ class OnlineEwc::State {
     using S = typename Model::S;
 
     State(const OnlineEwc& policy, const Model&) : policy_(policy), factor_(S(policy.strength * policy.decay)) {
-        require(policy.strength >= 0, "forgetting::OnlineEwc: strength is ", policy.strength,
-                ", it must not be negative");
+        require_not_negative("forgetting::OnlineEwc", "strength", policy.strength);
         require(policy.decay >= 0 && policy.decay <= 1, "forgetting::OnlineEwc: decay is ", policy.decay,
                 ", it must be in [0, 1]");
     }

@@ -20,8 +20,8 @@ struct L2Sp {
         using S = typename Model::S;
 
         State(const L2Sp& policy, Model& model) : alpha(S(policy.alpha)), beta(S(policy.beta)) {
-            require(policy.alpha >= 0 && policy.beta >= 0, "freeze::L2Sp: alpha is ", policy.alpha, " and beta ",
-                    policy.beta, ", neither may be negative");
+            require_not_negative("freeze::L2Sp", "alpha", policy.alpha);
+            require_not_negative("freeze::L2Sp", "beta", policy.beta);
             const auto& store = std::as_const(model.parameters());
             start.assign(store.values().begin(), store.values().end());
             refresh(model);

@@ -22,7 +22,7 @@ struct Hard {
     template <class Model>
     struct State {
         State(const Hard& policy, const Model&) : exponent(policy.exponent) {
-            require(exponent >= 0, "sharing::Hard: exponent is ", exponent, ", it must not be negative");
+            require_not_negative("sharing::Hard", "exponent", exponent);
         }
 
         /// Each sample goes to the task that is furthest behind its share, over all steps: a share below one sample a

@@ -34,8 +34,7 @@ template <class Model>
 class UncertaintyWeighting::State {
   public:
     State(const UncertaintyWeighting& policy, const Model& model) : policy_(policy) {
-        require(policy.learning_rate >= 0, "sharing::UncertaintyWeighting: learning_rate is ", policy.learning_rate,
-                ", it must not be negative");
+        require_not_negative("sharing::UncertaintyWeighting", "learning_rate", policy.learning_rate);
         for (std::size_t task = 0; task < model.tasks(); ++task)
             model.with_head(task, [&](const auto& head) {
                 factors_.push_back(std::string_view(head.problem_type) == "regression" ? 0.5 : 1.0);
