@@ -36,10 +36,14 @@ struct Point {
     std::size_t tokens = 2048, layers = 4, hidden = 256, length = 128;
     double milliseconds = 0;
 
-    /// Multiplications and additions of the blocks, forward and twice as many backward.
+    /// Multiplications and additions of the blocks, forward and twice as many backward. The last one has what the head
+    /// reads, a token of each sequence.
     double operations() const {
-        const double h = double(hidden), n = double(tokens);
-        return 3 * double(layers) * (2 * (4 * h * h + 2 * h * 4 * h) * n + 4 * n * double(length) * h);
+        const double h = double(hidden), n = double(tokens), read = n / double(length);
+        const auto block = [&](double of_tokens) {
+            return 2 * (4 * h * h + 2 * h * 4 * h) * of_tokens + 4 * of_tokens * double(length) * h;
+        };
+        return 3 * (double(layers - 1) * block(n) + block(read));
     }
 };
 
