@@ -244,30 +244,6 @@ TEST_SUITE("unit") {
         CHECK(model.parameters().values()[0] == 3.f);
     }
 
-    TEST_CASE("a task whose metric is not a number leaves the mean over the others") {
-        Model<Mlp<F>, heads::SequenceClassification<heads::Pooling::first_token>,
-              heads::Regression<heads::Pooling::first_token>>
-            model(small::mlp_config(), 3);
-        model.add_head<heads::SequenceClassification<heads::Pooling::first_token>>({.name = "class", .num_labels = 3});
-        model.add_head<heads::Regression<heads::Pooling::first_token>>({.name = "constant", .num_labels = 1});
-        const Dataset classes = small::vectors("a", 12, 5, 3, 1);
-        Dataset constant("b");
-        for (std::size_t i = 0; i < classes.size(); ++i)
-            constant.append({.features = {classes.features(i).begin(), classes.features(i).end()}, .values = {1.f}});
-        const Stream stream{{.name = "both",
-                             .tasks = {{.task = 0, .train = classes, .validation = classes},
-                                       {.task = 1, .train = constant, .validation = constant}}}};
-        struct {
-            std::vector<double> accuracies;
-            void epoch(const report::EpochReport& report) {
-                if (report.task == "class") accuracies.push_back(report.metrics.at(1).second);
-            }
-        } seen;
-        const TrainingResult result = Trainer(model).fit(stream, {.epochs = 2, .batch_size = 4}, seen);
-        CHECK(result.validation == seen.accuracies);
-        CHECK(result.validation.size() == 2);
-    }
-
     TEST_CASE("an epoch that an error kept from ending ends where the run goes on") {
         const TrainingOptions options{.epochs = 3, .batch_size = 4, .threads = 1};
         Setting whole;

@@ -26,7 +26,7 @@ struct ModelConfig {
 inline std::vector<std::string> labels_in_config(const nlohmann::json& json, const std::string& source) {
     std::vector<std::string> labels;
     const auto names = json.find("id2label");
-    if (names == json.end()) return labels;
+    if (names == json.end() || names->is_null()) return labels;
     require(names->is_object(), source, ": id2label is not an object");
     for (std::size_t i = 0; i < names->size(); ++i)
         labels.push_back(field<std::string>(*names, std::to_string(i), source + ": id2label"));
@@ -42,9 +42,9 @@ inline void check_first_head(const std::filesystem::path& folder, const HeadOpti
     if (!is_there(path)) return;
     const std::string source = path.string(), way_out = "; load_weights can leave out the folder's heads (fresh_heads)";
     const nlohmann::json json = read_json(path);
-    const std::vector<std::string> labels = labels_in_config(json, source);
+    const auto labels = head.labels.empty() ? std::vector<std::string>() : labels_in_config(json, source);
     // Transformers' names for classes that have none are no names.
-    const bool named = !labels.empty() && labels.front() != "LABEL_0" && !head.labels.empty();
+    const bool named = !labels.empty() && labels.front() != "LABEL_0";
     for (std::size_t i = 0; named && i < labels.size(); ++i) {
         const std::string here = i < head.labels.size() ? head.labels[i] : "no label";
         require(labels[i] == here, source, ": label ", i, " is '", excerpt(labels[i]), "', that of task '", head.name,

@@ -122,7 +122,8 @@ class PrefixCacheFile {
     /// Needs the lock. False where that cannot be.
     bool read_on(std::uint64_t size) {
         if (size < end_) return errno = EIO, false;
-        for (Record record; read_at(end_, &record, sizeof record);) {
+        for (Record record; end_ + sizeof record <= size;) {
+            if (!read_at(end_, &record, sizeof record)) return false;
             const std::uint64_t end = end_ + sizeof record + record.tokens * hidden_ * sizeof(S);
             if (!record.whole() || end > size) break;
             places_[record.sequence] = {end_ + sizeof record, record}; // what is damaged stands there again

@@ -35,7 +35,8 @@ class Progress {
     }
 
     void step(const StepReport& report) {
-        if (steps_ > 0 && report.seconds < seconds_) { // another run
+        const bool again = report.step_of_run > 0 && report.step_of_run <= last_.step_of_run;
+        if (steps_ > 0 && (again || report.seconds < seconds_)) { // another run
             steps_ = tokens_ = 0;
             shown_.reset();
         }

@@ -24,7 +24,8 @@ struct EpochReport {
     std::string split = {};
     std::string task = {}; ///< where the model has several
     std::vector<std::pair<std::string, double>> metrics = {};
-    double seconds = 0; ///< since the run began
+    double seconds = 0;          ///< since the run began
+    std::size_t step_of_run = 0; ///< steps done since then
 };
 
 }

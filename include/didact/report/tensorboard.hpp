@@ -95,6 +95,7 @@ class TensorBoard {
     }
 
     void epoch(const EpochReport& report) {
+        if (report.step_of_run > 0) step_ = report.step_of_run;
         begin();
         ProtobufMessage summary;
         const std::string group = report.split + "/" + (report.task.empty() ? "" : report.task + "/");

@@ -23,7 +23,11 @@ class BestWeights {
         const bool better = !metric_ || metric > *metric_ || (none_yet && !std::isnan(metric));
         epochs_without_ = better ? 0 : epochs_without_ + 1;
         if (better) metric_ = metric;
-        if ((better || none_yet) && options.restore_best) values_ = store.snapshot();
+        if (!better && !none_yet) return;
+        if (options.restore_best)
+            values_ = store.snapshot();
+        else
+            values_.clear();
     }
 
     bool stopped(const TrainingOptions& options) const {

@@ -13,7 +13,7 @@ namespace didact {
 
 namespace checkpoint_file {
 
-inline constexpr std::string_view kind = "didact checkpoint ", magic = "didact checkpoint 3\n";
+inline constexpr std::string_view kind = "didact checkpoint ", magic = "didact checkpoint 4\n";
 
 /// Throws Error unless `bytes` is a whole checkpoint; gives its contents.
 inline std::string contents(const std::string& bytes, const std::string& source) {

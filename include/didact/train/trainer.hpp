@@ -266,24 +266,24 @@ class Trainer {
     }
 
     void end_epoch(const Experience& experience, auto&... callbacks) {
-        // A task whose metric is not a number, as a correlation with what is constant, says nothing of the others.
         double sum = 0;
-        std::size_t count = 0, numbers = 0;
+        std::size_t count = 0;
         for (const TaskData& data : experience.tasks) {
             if (data.validation.empty()) continue;
             const Evaluation evaluation =
                 evaluate(*engine_, data.validation, data.task, options_.evaluation_batch_size);
+            sum += evaluation.primary;
             ++count;
-            if (!std::isnan(evaluation.primary)) sum += evaluation.primary, ++numbers;
             const report::EpochReport report{moment_.experience,
                                              moment_.epoch,
                                              "validation",
                                              model_.tasks() > 1 ? model_.task_name(data.task) : "",
                                              evaluation.named_metrics(),
-                                             seconds()};
+                                             seconds(),
+                                             moment_.step_of_run};
             call_epoch(report, callbacks...);
         }
-        const std::optional<double> metric = count ? std::optional(sum / double(numbers)) : std::nullopt;
+        const std::optional<double> metric = count ? std::optional(sum / double(count)) : std::nullopt;
         if (metric) {
             result_.validation.push_back(*metric);
             best_.epoch_done(*metric, options_, model_.parameters());
