@@ -73,7 +73,7 @@ nlohmann::ordered_json run(const Job& job, const Freeze& freeze, const Curriculu
     auto trainer = make_trainer(options, model, freeze, curriculum, adamw, linear);
     const std::filesystem::path out = options.out, checkpoints = out / "checkpoints";
     if (options.resume)
-        require(std::filesystem::is_directory(checkpoints) && Checkpoint({checkpoints}).resume(trainer),
+        require(io::is_folder(checkpoints) && Checkpoint({checkpoints}).resume(trainer),
                 "--resume: ", checkpoints.string(), ": there is no checkpoint to go on from");
     TrainingOptions training_options = options.training();
     training_options.stop = [] { return interrupted != 0; };

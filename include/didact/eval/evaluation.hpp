@@ -101,16 +101,14 @@ inline double pair_accuracy(std::span<const float> scores, std::span<const float
     std::iota(order.begin(), order.end(), std::size_t(0));
     std::ranges::sort(order, {}, [&](std::size_t i) { return groups[i]; });
     double right = 0, pairs = 0;
-    for (std::size_t begin = 0, end; begin < order.size(); begin = end) {
-        end = begin + 1;
-        while (end < order.size() && groups[order[end]] == groups[order[begin]]) ++end;
-        for (const std::size_t i : std::span(order).subspan(begin, end - begin))
-            for (const std::size_t j : std::span(order).subspan(begin, end - begin)) {
-                if (relevance[i] <= relevance[j]) continue;
-                right += scores[i] > scores[j] ? 1 : scores[i] == scores[j] ? 0.5 : 0;
-                ++pairs;
-            }
-    }
+    for (std::size_t p = 0; p < order.size(); ++p)
+        for (std::size_t q = p + 1; q < order.size() && groups[order[q]] == groups[order[p]]; ++q) {
+            std::size_t i = order[p], j = order[q];
+            if (relevance[i] == relevance[j]) continue;
+            if (relevance[i] < relevance[j]) std::swap(i, j);
+            right += scores[i] > scores[j] ? 1 : scores[i] == scores[j] ? 0.5 : 0;
+            ++pairs;
+        }
     return ratio(right, pairs);
 }
 

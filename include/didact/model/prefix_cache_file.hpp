@@ -61,7 +61,7 @@ class PrefixCacheFile {
         if (!failure_.empty() || places_.contains(sequence)) return;
         const Lock lock(file_.number());
         const std::uint64_t size = file_size();
-        if (size != end_ && !read_on(size)) { // another run's
+        if (!read_on(size)) {
             failure_ = path_ + ": cannot be mended: " + io::system_message(errno);
             return;
         }

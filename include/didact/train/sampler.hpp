@@ -14,7 +14,8 @@ namespace didact {
 /// the moment; how far each task has come in its own is saved.
 class Sampler {
   public:
-    /// `couples_samples(task)`: whether its loss is over pairs of samples with the same first label, the group.
+    /// Does nothing within an epoch that has begun. `couples_samples(task)`: whether its loss is over pairs of samples
+    /// with the same first label, the group.
     void begin_epoch(const Experience& experience, const Moment& moment, const auto& couples_samples) {
         if (epoch_ == moment.epoch && experience_ == moment.experience && seed_ == moment.seed &&
             orders_.size() == experience.tasks.size())

@@ -71,9 +71,9 @@ class Trainer {
                 if (last || cursor_.step_of_epoch == moment_.steps_per_epoch) end_epoch(experience, callbacks...);
             };
             end_epoch_if_over(); // of a run that an error kept from it
-            begin_order(experience);
             while (!experience_is_over()) {
-                if (cursor_.step_of_epoch == 0) begin_order(experience);
+                sampler_.begin_epoch(experience, moment_,
+                                     [&](std::size_t task) { return model_.couples_samples(task); });
                 const report::StepReport report = step(experience);
                 call_step(report, callbacks...);
                 end_epoch_if_over();
@@ -199,10 +199,6 @@ class Trainer {
     }
 
     bool experience_is_over() const { return moment_.step >= moment_.total_steps || best_.stopped(options_); }
-
-    void begin_order(const Experience& experience) {
-        sampler_.begin_epoch(experience, moment_, [&](std::size_t task) { return model_.couples_samples(task); });
-    }
 
     /// The end of a step, also where that is an error: nothing is left of its gradients, which may wait as factors in
     /// its batches, or have been on their way elsewhere.
